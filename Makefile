@@ -1,0 +1,73 @@
+# Needs make and Python 3.11 or newer; everything else goes into .venv.
+# PYTHON=... names the Python to make .venv with; ARGS=... is handed to pytest or the benchmarks.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench packs pack-toybox pack-cifar10 screenshots clean
+
+help:
+	@echo "make run          start the dashboard and open it in the browser"
+	@echo "make test         check the code and run every test, those in a real browser too (ARGS=\"-k verdict\" for some)"
+	@echo "make bench        measure speed, as ratios side by side (ARGS=\"probe\", \"verdict\" or \"start\" for one)"
+	@echo "make packs        train both networks and build their packs (BLOCKSCOPE_DATA=folder for the photos; hours)"
+	@echo "make screenshots  draw the pictures of the README anew"
+	@echo "make clean        remove .venv and what the tools left"
+
+run: $(VENV)/.run
+	$(BIN)/python -m streamlit run dashboard/app.py --server.showEmailPrompt=false $(ARGS)
+
+test: $(VENV)/.test
+	@sh tools/install_chromium.sh || true
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.test
+	@sh tools/install_chromium.sh || true
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+screenshots: $(VENV)/.test
+	@sh tools/install_chromium.sh
+	$(BIN)/python -m pytest tests/browser --screenshots -k screenshots
+
+# The packs that ship. Everything that decides their figures stands here.
+OUT       ?= assets/packs
+PRECISION ?= bf16
+TRAIN     := $(BIN)/python -m core train --precision $(PRECISION)
+TOYBOX    ?= --data toybox:train --val toybox:test --holdout 2000 --arch cifar_resnet18 --width 16 --epochs 16 --border crop \
+             --ood near=toybox:near --ood textures=toybox:textures --ood noise=toybox:noise --ood letters=toybox:letters
+CIFAR10   ?= --holdout 2000 --arch cifar_resnet18 --width 32 --epochs 25 --jpeg 75
+CLASSES   := airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck
+
+packs: pack-toybox pack-cifar10
+
+pack-toybox: $(VENV)/.run
+	$(TRAIN) $(TOYBOX) --out $(OUT)/toybox
+
+pack-cifar10: $(VENV)/.run
+ifdef BLOCKSCOPE_DATA
+	$(TRAIN) $(CIFAR10) --data "$(BLOCKSCOPE_DATA)/cifar10_train.parquet" --val "$(BLOCKSCOPE_DATA)/cifar10_test.parquet" --classes $(CLASSES) \
+		$(foreach set,$(wildcard $(BLOCKSCOPE_DATA)/ood/*.parquet),--ood $(basename $(notdir $(set)))=$(set)) --out $(OUT)/cifar10
+else
+	@echo "BLOCKSCOPE_DATA names no folder: torchvision downloads CIFAR-10."
+	$(BIN)/python -m core download CIFAR10
+	$(TRAIN) $(CIFAR10) --data torchvision:CIFAR10/train --val torchvision:CIFAR10/test --classes $(CLASSES) --out $(OUT)/cifar10
+endif
+
+# .venv is made once; a stamp in it is older than a list of requirements only when that list has changed.
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: requirements-test.txt requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install -r requirements-test.txt
+	@touch $@ $(VENV)/.run
+
+$(BIN)/python:
+	@sh tools/make_venv.sh $(VENV) $(PYTHON)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What the product costs, as ratios: both sides measured in one run, in turn. `python -m benchmarks.run`."""

@@ -1,0 +1,349 @@
+"""The command line: python -m core COMMAND. With --json, stdout holds one JSON document and nothing else.
+
+Exit codes: 0 all well; 1 some pictures could not be read; 2 bad input, with one line on stderr.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from core.detectors import DEFAULT, DETECTORS
+from core.errors import InputError
+from core.networks import NETWORKS
+from core.packs import list_packs
+from core.training import METHODS
+
+EXAMPLES = """examples:
+  python -m core packs
+  python -m core verdict cat.jpg page.png --json
+  python -m core blocks --pack toybox --images toybox:test --limit 500
+  python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
+  python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack
+"""
+
+
+def main(arguments=None):
+    """Run one command. Returns: the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def packs(options):
+    rows = [p.summary for p in list_packs().values()]
+    _show(options, rows, [(r["name"], r["arch"], r["training"], f"{r['accuracy']:.2f} %", r["selected_block"], f"{r['bytes'] / 1e6:.1f} MB") for r in rows])
+    return 0
+
+
+def verdict(options):
+    from core.images.preprocess import stack
+    from core.images.sources import Item
+    from core.packs import load_pack
+
+    pack = load_pack(options.pack, device=options.device)
+    keep, rows = _keep(options.keep), []
+    for file in options.pictures:
+        try:
+            picture = Item(str(file), Path(file)).open(near=pack.preprocessing.size)
+            measured = pack.probe(stack([pack.preprocessing.see(picture)]), precision=options.precision)
+            rows.append(_verdict_row(file, pack.judge.judge(measured, pack.classes, detector=options.detector, keep=keep)[0]))
+        except InputError as error:
+            if error.key == "unknown" or error.key == "detector.unavailable":  # not the picture's fault
+                raise
+            rows.append({"file": str(file), "error": str(error)})
+    _show(options, rows, [_verdict_line(row) for row in rows])
+    return 1 if any(row["error"] for row in rows) else 0
+
+
+def blocks(options):
+    from core.device import pick_device
+    from core.images.sources import open_source, read
+    from core.probe import probe_all
+    from core.selection import select_block
+
+    device = pick_device(options.device)
+    network, preprocessing, pack = _network(options, device)
+    batch = read(open_source(options.images), preprocessing, stop=options.limit, progress=_progress("reading"))
+    _need_pictures(batch, options.images)
+    known = probe_all(network, batch.images, preprocessing, device=device, precision=options.precision, progress=_progress("measuring"))
+    labelled = batch.labels >= 0
+    right = (known.logits.argmax(1) == batch.labels)[labelled].double()
+    selection = select_block(
+        network,
+        batch.images,
+        preprocessing,
+        mode=options.mode,
+        border=options.border or (pack.selection.border if pack else "zero"),
+        permutations=options.permutations,
+        seed=options.seed,
+        known=known,
+        device=device,
+        precision=options.precision,
+        progress=_progress("puzzles"),
+    )
+    columns = zip(selection.blocks, selection.norm_id, selection.norm_jigsaw, selection.norm_ratio, strict=True)
+    document = {
+        "blocks": [dict(zip(("name", "norm_id", "norm_jigsaw", "norm_ratio"), row, strict=True)) for row in columns],
+        "selected": selection.selected,
+        "accuracy": round(100 * right.mean().item(), 3) if len(right) else None,
+        "images": selection.images,
+        "mode": selection.mode,
+        "border": selection.border,
+    }
+    lines = [(b["name"], *(f"{b[k]:.4f}" for k in ("norm_id", "norm_jigsaw", "norm_ratio"))) for b in document["blocks"]]
+    lines = [(*line, "<- selected" if line[0] == selection.selected else "") for line in lines]
+    accuracy = "unknown (no labels)" if document["accuracy"] is None else f"{document['accuracy']} %"
+    _show(options, document, [(f"ID accuracy {accuracy}, {selection.images} pictures, NormRatio {selection.mode}",), *lines])
+    return 0
+
+
+def score(options):
+    import pandas as pd
+
+    from core.device import pick_device
+    from core.images.sources import batches, open_source
+    from core.probe import probe
+    from core.verdict import Judge
+
+    names = list(DETECTORS) if options.detectors == "all" else options.detectors.split(",")
+    device, keep = pick_device(options.device), _keep(options.keep)
+    network, preprocessing, pack = _network(options, device)
+    reference = pack.reference if pack else _fitted_on(options.fit, network, preprocessing, device)
+    judge = Judge(reference, tuple(dict.fromkeys([*names, options.detector])))
+    source = open_source(options.images)
+    stop = min(options.limit or len(source), len(source))
+    progress, rows, errors, done = _progress("scoring"), [], [], 0
+    for batch in batches(source, preprocessing, size=options.batch_size, stop=stop):
+        errors += batch.errors
+        done += len(batch.names) + len(batch.errors)
+        if batch.names:
+            inputs = preprocessing.normalise(batch.images.to(device))
+            measured = probe(network, inputs, means=(reference.middle,), precision=options.precision).to("cpu")
+            classes = pack.classes if pack else [str(c) for c in range(measured.logits.shape[1])]
+            verdicts = judge.judge(measured, classes, detector=options.detector, keep=keep)
+            for name, label, domain, v in zip(batch.names, batch.labels.tolist(), batch.domains, verdicts, strict=True):
+                rows.append(_score_row(name, label, domain, v, names))
+        progress(done, stop)
+    table = pd.DataFrame([*rows, *({"name": name, "error": sentence} for name, sentence in errors)])
+    out = Path(options.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(out)
+    called = [r["verdict"] for r in rows]
+    document = {"out": str(out), "pictures": len(rows), "errors": len(errors), "id": called.count("ID"), "ood": called.count("OOD")}
+    _show(options, document, [(f"{len(rows)} pictures scored into {out}: {called.count('ID')} ID, {called.count('OOD')} OOD, {len(errors)} unreadable",)])
+    return 1 if errors else 0
+
+
+def train(options):
+    from core.training.command import train_pack
+
+    figures = train_pack(options, progress=_progress("training"), log=lambda line: print(line, file=sys.stderr))
+    _show(options, figures, [(f"{name}: {value}",) for name, value in figures.items() if not isinstance(value, dict)])
+    return 0
+
+
+def download(options):
+    from core.images.sources import download as fetch
+    from core.images.sources import download_folder
+
+    fetch(options.name)
+    _show(options, {"name": options.name, "folder": str(download_folder())}, [(f"{options.name} is in {download_folder()}",)])
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m core", description=__doc__.split("\n")[0], epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(run, help, example):
+        sub = commands.add_parser(run.__name__, help=help, description=help, epilog=f"example: python -m core {run.__name__} {example}")
+        sub.set_defaults(run=run)
+        sub.add_argument("--json", action="store_true", help="print one JSON document")
+        return sub
+
+    def computing(sub):
+        sub.add_argument("--device", help="cuda, mps or cpu; by default the best there is")
+        sub.add_argument("--precision", default="fp32", help="fp32 (default) or bf16")
+        return sub
+
+    def network(sub, *, needed=True):
+        sub.add_argument("--pack", help="name or folder of a pack")
+        sub.add_argument("--arch", help=f"an architecture: {', '.join(NETWORKS)}, or a torchvision classifier")
+        sub.add_argument("--weights", type=Path, help="safetensors, or .pt/.pth that holds tensors only")
+        sub.add_argument("--width", type=int, help="channels of the first stage, for our own architectures")
+        sub.add_argument("--size", type=int, default=32, help="input size in pixels (default 32)")
+        sub.add_argument("--mean", type=_three, default=(0.485, 0.456, 0.406), help="of the preprocessing, as a,b,c")
+        sub.add_argument("--std", type=_three, default=(0.229, 0.224, 0.225), help="of the preprocessing, as a,b,c")
+        return computing(sub)
+
+    def judging(sub):
+        sub.add_argument("--detector", default=DEFAULT, help=f"who decides: {', '.join(DETECTORS)} (default {DEFAULT})")
+        sub.add_argument("--keep", type=float, default=95, help="percent of known pictures that the threshold keeps (default 95)")
+
+    command(packs, "list the packs that are there", "--json")
+
+    sub = computing(command(verdict, "say of each picture whether the network knows it", "cat.jpg --pack toybox"))
+    sub.add_argument("pictures", nargs="+", metavar="PICTURE")
+    sub.add_argument("--pack", default="cifar10", help="name or folder of a pack (default cifar10)")
+    judging(sub)
+
+    sub = network(command(blocks, "measure NormRatio of every block and select one", "--pack cifar10 --images photos/"))
+    sub.add_argument("--images", required=True, metavar="SRC", help="a .parquet or .npz file, a folder, toybox:test, torchvision:CIFAR10/test")
+    sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
+    sub.add_argument("--seed", type=int, default=0, help="of the puzzles (default 0)")
+    sub.add_argument("--permutations", type=_count, default=1, help="puzzles a picture (default 1)")
+    sub.add_argument("--mode", default="normalised", help="normalised (default) or as_released")
+    sub.add_argument("--border", help="of the puzzles: zero as released (default), or crop; with --pack as the pack says")
+
+    sub = network(command(score, "score many pictures into a Parquet file, a row a picture", "--pack cifar10 --images photos/ --out scores.parquet"))
+    sub.add_argument("--images", required=True, metavar="SRC")
+    sub.add_argument("--fit", metavar="SRC", help="known pictures to fit detectors on, with --arch; a pack has its own")
+    sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
+    sub.add_argument("--detectors", default="all", help="names separated by commas, or all")
+    sub.add_argument("--batch-size", type=_count, default=256)
+    sub.add_argument("--out", required=True, help="the Parquet file to write")
+    judging(sub)
+
+    sub = computing(command(train, "train a network and build its pack", "--data toybox:train --val toybox:test --out my_pack"))
+    sub.add_argument("--method", default="standard", help=f"one of {', '.join(METHODS)}")
+    sub.add_argument("--arch", default="cifar_resnet18")
+    sub.add_argument("--width", type=int, default=32)
+    sub.add_argument("--data", required=True, metavar="SRC", help="labelled pictures to train on")
+    sub.add_argument("--holdout", type=int, default=2000, help="how many of them, from the first, are kept from training for thresholds (default 2000)")
+    sub.add_argument("--val", required=True, metavar="SRC", help="labelled pictures that the figures are measured on")
+    sub.add_argument("--ood", action="append", default=[], metavar="NAME=SRC", help="unknown pictures, for histograms and figures; repeat")
+    sub.add_argument("--ood-limit", type=_count, default=300, help="how many of each (default 300)")
+    sub.add_argument("--bank", type=_count, default=2000, help="training pictures in the reference (default 2000)")
+    sub.add_argument("--classes", help="class names separated by commas, where the source has none")
+    sub.add_argument("--epochs", type=_count, default=24)
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--size", type=int, default=32)
+    sub.add_argument("--mean", type=_three, default=(0.4914, 0.4822, 0.4465))
+    sub.add_argument("--std", type=_three, default=(0.247, 0.2435, 0.2616))
+    sub.add_argument("--jpeg", type=int, help="quality of the JPEG that every input goes through; see core/images/preprocess.py")
+    sub.add_argument("--border", default="zero", help="of the puzzles that select the block: zero as released (default), or crop")
+    sub.add_argument("--out", required=True, metavar="PACK", help="folder of the pack")
+
+    sub = command(download, "download a picture set that is not part of this project", "CIFAR10")
+    sub.add_argument("name", help="CIFAR10")
+    return parser
+
+
+def _network(options, device):
+    """Return (network on the device, Preprocessing, the pack or None) of --pack, or of --arch and --weights."""
+    from core.images.preprocess import Preprocessing
+    from core.networks import build
+    from core.packs import load_pack
+
+    if options.pack:
+        pack = load_pack(options.pack, device=device)
+        return pack.network, pack.preprocessing, pack
+    if not options.arch or not options.weights:
+        raise InputError("Say which network: --pack P, or --arch A with --weights FILE.", key="cli.network")
+    network = build.load(options.arch, options.weights, width=options.width)
+    return network.to(device), Preprocessing(options.size, options.mean, options.std), None
+
+
+def _fitted_on(spec, network, preprocessing, device):
+    """Return the reference of known pictures: half of the first 4,000 at most as bank, half held out."""
+    from core.images.sources import open_source, read
+    from core.packs.build import make_reference
+
+    if not spec:
+        raise InputError("Detectors of a network without a pack need known pictures: add --fit SRC.", key="cli.fit")
+    source = open_source(spec)
+    half = min(2000, len(source) // 2)
+    bank, held_out = read(source, preprocessing, stop=half), read(source, preprocessing, start=half, stop=2 * half)
+    _need_pictures(bank, spec)
+    return make_reference(network, preprocessing, bank, held_out, device=device)[0]
+
+
+def _verdict_row(file, v):
+    return {
+        "file": str(file),
+        "class": v.class_name,
+        "confidence": v.confidence,
+        "verdict": v.verdict,
+        "detector": v.detector,
+        "block": v.block,
+        "score": v.score,
+        "threshold": v.threshold,
+        "p_value": v.p_value,
+        "members": v.members,
+        "detectors": {name: {k: asdict(o)[k] for k in ("score", "threshold", "verdict", "p_value")} for name, o in v.opinions.items()},
+        "error": None,
+    }
+
+
+def _verdict_line(row):
+    if row["error"]:
+        return row["file"], "error", row["error"]
+    says = f"{100 * row['p_value']:.1f} % of known pictures look this unfamiliar"
+    return row["file"], row["verdict"], f"{row['class']} {100 * row['confidence']:.1f} %", says
+
+
+def _score_row(name, label, domain, v, detectors):
+    fixed = {"name": name, "label": label, "domain": domain, "class": v.class_name, "confidence": v.confidence, "verdict": v.verdict, "p_value": v.p_value}
+    return {**fixed, **{f"score_{d}": v.opinions[d].score for d in detectors if d in v.opinions}, "error": None}
+
+
+def _keep(percent):
+    if not 0 < percent < 100:
+        raise InputError(f"--keep is {percent:g}; give a percentage between 0 and 100, such as 95.", key="threshold.keep", keep=percent)
+    return percent / 100
+
+
+def _need_pictures(batch, spec):
+    if not batch.names:
+        reason = f"; the first: {batch.errors[0][1]}" if batch.errors else ""
+        raise InputError(f"No picture of {spec} can be read{reason}.", key="source.empty", spec=str(spec))
+
+
+def _three(text):
+    try:
+        values = tuple(float(x) for x in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != 3:
+        raise argparse.ArgumentTypeError(f"{text!r} is not three numbers separated by commas")
+    return values
+
+
+def _count(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _progress(what):
+    """Return a callback that draws a bar on stderr where that is a terminal."""
+
+    def draw(done, total, *_):
+        if sys.stderr.isatty():
+            print(f"\r{what} {done:,} of {total:,}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+
+    return draw
+
+
+def _show(options, document, lines):
+    """Print the JSON document, or lines of cells in aligned columns."""
+    if options.json:
+        print(json.dumps(document, ensure_ascii=False, indent=1))
+        return
+    widths = {}
+    for line in lines:
+        for i, cell in enumerate(line[:-1]):
+            widths[i] = max(widths.get(i, 0), len(str(cell)))
+    for line in lines:
+        print("  ".join(str(cell).ljust(widths.get(i, 0)) if i < len(line) - 1 else str(cell) for i, cell in enumerate(line)).rstrip())

@@ -1,0 +1,44 @@
+"""Detectors that read the logits alone. Double precision: single precision ties confident pictures at 1."""
+
+import torch
+
+from core.detectors.detector import Detector
+
+
+def msp(logits):
+    """Return the maximum softmax probability. Args: (N, C). Returns: (N,) float64 in [1/C, 1]; higher = more ID.
+
+    Source: Hendrycks & Gimpel, ICLR 2017.
+    """
+    return logits.double().softmax(1).amax(1)
+
+
+def max_logit(logits):
+    """Return the highest logit. Args: (N, C). Returns: (N,) float64; higher = more ID. Source: Hendrycks et al., ICML 2022."""
+    return logits.double().amax(1)
+
+
+def energy(logits, *, temperature=1.0):
+    """Return the (negative free) energy T * logsumexp(logits / T). Args: (N, C). Returns: (N,) float64; higher = more ID.
+
+    Source: Liu et al., NeurIPS 2020, equation 4, with the sign turned.
+    """
+    return temperature * torch.logsumexp(logits.double() / temperature, 1)
+
+
+class MSP(Detector):
+    def score(self, activations):
+        return msp(activations.logits)
+
+
+class MaxLogit(Detector):
+    def score(self, activations):
+        return max_logit(activations.logits)
+
+
+class Energy(Detector):
+    def __init__(self, *, temperature=1.0):
+        self.temperature = temperature
+
+    def score(self, activations):
+        return energy(activations.logits, temperature=self.temperature)

@@ -1,0 +1,1 @@
+"""Pictures: decoding, preprocessing, sources, and the toybox set."""

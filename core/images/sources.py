@@ -1,0 +1,329 @@
+"""Where pictures come from: Parquet, a folder, .npz, toybox, or a torchvision data set.
+
+Every source is a sequence of `Item`s that is read lazily: `source[i]`, `len(source)`, iteration.
+"""
+
+import os
+import zipfile
+import zlib
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from core.errors import InputError, unknown
+from core.images.decode import decode
+
+_ARCHIVES = {"CIFAR10": ("cifar-10-python.tar.gz", "cifar-10-batches-py", 170_498_071)}  # archive, what it holds, bytes
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture as found: `data` is encoded bytes, a path, or (H, W, 3) uint8; `label` is -1 where unknown."""
+
+    name: str
+    data: bytes | Path | np.ndarray
+    label: int = -1
+    domain: str | None = None
+
+    def open(self, *, near=None):
+        """Return the RGB `PIL.Image`. Raises: InputError if it is not a picture that can be read."""
+        if isinstance(self.data, np.ndarray):
+            return Image.fromarray(self.data)
+        return decode(self.data, near=near)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures as the network sees them.
+
+    Attributes:
+        images: (N, 3, S, S) uint8 tensor; labels: (N,) int64 tensor, -1 unknown; names: N strings; domains: N strings or None.
+        errors: (name, sentence) of each picture that could not be read; those are in none of the others.
+    """
+
+    images: object
+    labels: object
+    names: tuple
+    domains: tuple
+    errors: tuple
+
+
+def open_source(spec):
+    """Open a source of pictures by its spec.
+
+    Args: spec: a .parquet file (columns image, label, optional domain), a folder (flat, or a folder a class), an .npz file
+        (images (N, H, W, 3) uint8, optional labels), "toybox:SPLIT", or "torchvision:CIFAR10/test".
+    Returns: a sequence of Item with `classes`, the class names or None.
+    Raises: InputError if there is no such source or it holds no pictures.
+    """
+    spec = str(spec)
+    kind, _, rest = spec.partition(":")
+    if kind == "toybox" and rest:
+        return Toybox(rest)
+    if kind == "torchvision" and rest:
+        return Torchvision(rest)
+    path = Path(spec).expanduser()
+    if not path.exists():
+        raise InputError(
+            f"There is no picture source {spec}; give a .parquet or .npz file, a folder, toybox:test or torchvision:CIFAR10/test.",
+            key="source.missing",
+            spec=spec,
+        )
+    if path.is_dir():
+        return Folder(path)
+    if path.suffix == ".parquet":
+        return Parquet(path)
+    if path.suffix == ".npz":
+        return Arrays(path)
+    raise InputError(f"{path.name} is no picture source; give a .parquet or .npz file, or a folder.", key="source.kind", spec=path.name)
+
+
+def batches(source, preprocessing, *, size=256, start=0, stop=None):
+    """Decode a source and yield it in `Batch`es of at most `size` pictures; a bad picture becomes an entry of `errors`."""
+    from core.images.preprocess import stack
+
+    stop = len(source) if stop is None else min(stop, len(source))
+    for first in range(start, stop, size):
+        pixels, kept, errors = [], [], []
+        for i in range(first, min(first + size, stop)):
+            item = source[i]
+            try:
+                pixels.append(preprocessing.see(item.open(near=preprocessing.size)))
+                kept.append(replace(item, data=b""))
+            except InputError as error:
+                errors.append((item.name, str(error)))
+        yield _batch(stack(pixels) if pixels else None, kept, errors, preprocessing.size)
+
+
+def read(source, preprocessing, *, start=0, stop=None, progress=None):
+    """Decode pictures `start` to `stop` of a source into one `Batch`; `progress(done, total)` is called as it goes."""
+    import torch
+
+    stop = len(source) if stop is None else min(stop, len(source))
+    parts = []
+    for part in batches(source, preprocessing, start=start, stop=stop, size=1000):
+        parts.append(part)
+        if progress:
+            progress(min(start + 1000 * len(parts), stop) - start, stop - start)
+    if not parts:
+        return _batch(None, [], [], preprocessing.size)
+    return Batch(
+        torch.cat([p.images for p in parts]),
+        torch.cat([p.labels for p in parts]),
+        *(tuple(x for p in parts for x in getattr(p, field)) for field in ("names", "domains", "errors")),
+    )
+
+
+class Parquet:
+    """One encoded picture a row; the row group in use is kept."""
+
+    def __init__(self, path):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.name, self.classes = path.stem, None
+        try:
+            self._file = pq.ParquetFile(path)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path.name} is not a Parquet file that can be read; write it again.", key="source.parquet", file=path.name) from error
+        columns = self._file.schema_arrow.names
+        if "image" not in columns:
+            raise InputError(
+                f"{path.name} has no column 'image' (it has {', '.join(columns)}); name the encoded pictures' column 'image'.",
+                key="source.column",
+                file=path.name,
+            )
+        kinds = {"image": (pa.types.is_binary, pa.types.is_large_binary), "label": (pa.types.is_integer, pa.types.is_null)}
+        for column, allowed in kinds.items():
+            if column in columns and not any(is_kind(self._file.schema_arrow.field(column).type) for is_kind in allowed):
+                raise InputError(
+                    f"{path.name}: the column '{column}' has type {self._file.schema_arrow.field(column).type}.", key="source.column", file=path.name
+                )
+        self._columns = [c for c in ("image", "label", "domain") if c in columns]
+        metadata = self._file.metadata
+        self._ends = np.cumsum([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]).tolist()
+        if not len(self):
+            raise _empty(path)
+        self._held = (None, None)  # one attribute, so that two threads never see a group with another's rows
+
+    def __len__(self):
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, i):
+        i = _checked(i, self)
+        group = bisect_right(self._ends, i)
+        held, rows = self._held
+        if held != group:
+            rows = self._file.read_row_group(group, columns=self._columns)
+            self._held = (group, rows)
+        offset = i - (self._ends[group - 1] if group else 0)
+        row = {c: rows.column(c)[offset].as_py() for c in self._columns}
+        label = row.get("label")
+        return Item(f"{self.name}/{i}", row["image"] or b"", -1 if label is None else label, row.get("domain"))
+
+
+class Folder:
+    """Picture files in name order; where all lie in sub-folders, these are the classes."""
+
+    def __init__(self, path):
+        self.name = path.name
+        inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+        folders = [p for p in inside if p.is_dir()]
+        flat = [p for p in inside if p.is_file() and p.suffix.lower() in SUFFIXES]
+        self.classes = tuple(p.name for p in folders) if folders and not flat else None
+        if self.classes:
+            self._files = [(f, k) for k, d in enumerate(folders) for f in sorted(d.rglob("*")) if f.suffix.lower() in SUFFIXES]
+        else:
+            self._files = [(f, -1) for f in flat]
+        if not self._files:
+            raise InputError(f"The folder {path} holds no pictures; put JPEG or PNG files in it.", key="source.empty", spec=str(path))
+        self._root = path
+
+    def __len__(self):
+        return len(self._files)
+
+    def __getitem__(self, i):
+        file, label = self._files[_checked(i, self)]
+        return Item(str(file.relative_to(self._root)), file, label)
+
+
+class Arrays:
+    """An .npz file with `images` (N, H, W, 3) uint8 and, if known, `labels` (N,)."""
+
+    def __init__(self, path):
+        self.name, self.classes = path.stem, None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                images = next((file[k] for k in ("images", "x", "data", "arr_0") if k in file), None)
+                labels = next((file[k] for k in ("labels", "y", "label") if k in file), None)
+        except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"{path.name} is not an .npz file that can be read; write it with numpy.savez.", key="source.npz", file=path.name) from error
+        if images is None or images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+            raise InputError(f"{path.name} needs an array 'images' of shape (N, H, W, 3) and type uint8.", key="source.npz_shape", file=path.name)
+        if not len(images):
+            raise _empty(path)
+        if labels is not None and labels.shape != images.shape[:1]:
+            raise InputError(f"{path.name} has {len(images)} images but labels of shape {labels.shape}.", key="source.npz_shape", file=path.name)
+        self._images, self._labels = images, labels
+
+    def __len__(self):
+        return len(self._images)
+
+    def __getitem__(self, i):
+        i = _checked(i, self)
+        return Item(f"{self.name}/{i}", self._images[i], -1 if self._labels is None else int(self._labels[i]))
+
+
+class Toybox:
+    """Pictures drawn on the spot; see `core.images.toybox`."""
+
+    def __init__(self, split):
+        from core.images import toybox
+
+        if split not in toybox.SPLITS:
+            raise unknown("toybox split", split, toybox.SPLITS)
+        self.name, self.classes = f"toybox:{split}", toybox.KNOWN
+        self._split, self._length, self._draw = split, toybox.SIZES[split], toybox.draw
+
+    def __len__(self):
+        return self._length
+
+    def __getitem__(self, i):
+        toy = self._draw(self._split, _checked(i, self))
+        return Item(f"{self.name}/{i}", toy.image, toy.label)
+
+
+class Torchvision:
+    """A data set that torchvision has downloaded before, such as CIFAR10/test."""
+
+    def __init__(self, spec):
+        from torchvision import datasets
+
+        name, _, split = spec.partition("/")
+        known = ("CIFAR10", "CIFAR100", "SVHN", "MNIST", "FashionMNIST")
+        if name not in known:
+            raise unknown("torchvision data set", name, known)
+        if split not in ("train", "test"):
+            raise unknown(f"split of {name}", split, ("train", "test"))
+        choice = {"split": split} if name == "SVHN" else {"train": split == "train"}
+        try:
+            self._set = getattr(datasets, name)(download_folder(), download=False, **choice)
+        except RuntimeError as error:
+            raise InputError(
+                f"{name} has not been downloaded yet; run python -m core download {name} while there is a network.",
+                key="source.not_downloaded",
+                name=name,
+            ) from error
+        self.name, self.classes = f"torchvision:{spec}", tuple(getattr(self._set, "classes", ())) or None
+
+    def __len__(self):
+        return len(self._set)
+
+    def __getitem__(self, i):
+        i = _checked(i, self)
+        picture, label = self._set[i]
+        return Item(f"{self.name}/{i}", np.array(picture.convert("RGB")), int(label))
+
+
+def data_folder():
+    """Return the folder of local picture sets, `BLOCKSCOPE_DATA`, or None where there is none."""
+    folder = os.environ.get("BLOCKSCOPE_DATA")
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+def download_folder():
+    """Return the folder that torchvision downloads into: ~/.cache/blockscope unless XDG_CACHE_HOME says otherwise."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "blockscope"
+
+
+def downloaded(name):
+    """Tell whether a torchvision data set that `download` knows is there."""
+    return (download_folder() / _ARCHIVES[name][1]).is_dir()
+
+
+def download_size(name):
+    """Return which share of a data set's archive has arrived: a fraction."""
+    file, _, size = _ARCHIVES[name]
+    archive = download_folder() / file
+    return archive.stat().st_size / size if archive.is_file() else 0.0
+
+
+def download(name):
+    """Download a torchvision data set. Raises: InputError if the network or its server does not answer."""
+    from torchvision import datasets
+
+    if name not in _ARCHIVES:
+        raise unknown("data set to download", name, _ARCHIVES)
+    folder = download_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        datasets.CIFAR10(folder, download=True)
+    except (OSError, RuntimeError) as error:  # URLError is an OSError; a broken archive a RuntimeError
+        raise InputError(
+            f"{name} could not be downloaded ({error}); check the network and try again, or set BLOCKSCOPE_DATA to a folder that has it.",
+            key="download.failed",
+            name=name,
+        ) from error
+
+
+def _empty(path):
+    return InputError(f"{path.name} holds no pictures.", key="source.empty", spec=path.name)
+
+
+def _checked(i, source):
+    if not 0 <= i < len(source):
+        raise IndexError(f"picture {i} of {len(source)}")
+    return i
+
+
+def _batch(images, items, errors, size):
+    import torch
+
+    if images is None:
+        images = torch.empty(0, 3, size, size, dtype=torch.uint8)
+    labels = torch.tensor([item.label for item in items], dtype=torch.int64)
+    return Batch(images, labels, tuple(i.name for i in items), tuple(i.domain for i in items), tuple(errors))

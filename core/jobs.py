@@ -1,0 +1,56 @@
+"""Work in the background: progress, cancel, result. The work itself knows nothing of who waits for it."""
+
+import threading
+from dataclasses import dataclass, field
+
+from core.errors import InputError
+
+
+@dataclass
+class Job:
+    """One piece of work in a thread of its own.
+
+    Attributes:
+        done, total: progress, as the work reports it; total 0 where it is not known.
+        result: what the work returned; error: the `InputError` it raised. A bug in it shows where `wait` or `check` is called.
+        stop: set to ask the work to end; it looks at it itself.
+    """
+
+    done: int = 0
+    total: int = 0
+    result: object = None
+    error: InputError | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    _bug: BaseException | None = None
+    _thread: threading.Thread | None = None
+
+    @property
+    def running(self):
+        return self._thread is not None and self._thread.is_alive()
+
+    def wait(self, seconds=None):
+        """Wait until the work ends. Returns: self. Raises: what the work raised, unless it is an `InputError`."""
+        self._thread.join(seconds)
+        return self.check()
+
+    def check(self):
+        if self._bug is not None:
+            raise self._bug
+        return self
+
+
+def start(work, *arguments):
+    """Run `work(job, *arguments)` in the background. Returns: its `Job`."""
+    job = Job()
+
+    def run():
+        try:
+            job.result = work(job, *arguments)
+        except InputError as error:
+            job.error = error
+        except BaseException as error:  # kept for whoever waits: a thread has nobody above it
+            job._bug = error
+
+    job._thread = threading.Thread(target=run, name=getattr(work, "__name__", "job"), daemon=True)
+    job._thread.start()
+    return job

@@ -1,0 +1,83 @@
+"""Packs: a folder with a network, how it sees, what it knows, and what its known pictures measured.
+
+Finding and describing packs reads their `pack.toml` only and needs no torch; `load_pack` imports it.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import InputError, unknown
+
+SHIPPED = Path(__file__).parents[2] / "assets" / "packs"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `pack.toml` says of a pack; `facts` is the whole of it."""
+
+    name: str
+    folder: Path
+    facts: dict
+
+    @property
+    def summary(self):
+        """Return the line that `python -m core packs` prints of this pack; accuracy in percent."""
+        facts = self.facts
+        return {
+            "name": self.name,
+            "arch": facts["arch"],
+            "training": facts["training"]["method"],
+            "accuracy": facts["figures"]["accuracy"],
+            "selected_block": facts["selection"]["selected"],
+            "detector": facts["detector"],
+            "classes": facts["classes"],
+            "bytes": sum(f.stat().st_size for f in self.folder.iterdir() if f.is_file()),
+        }
+
+
+def pack_folders():
+    """Return the folders that are searched for packs: the shipped ones, then those of BLOCKSCOPE_PACKS (separated as in PATH)."""
+    return [SHIPPED, *(Path(p) for p in os.environ.get("BLOCKSCOPE_PACKS", "").split(os.pathsep) if p)]
+
+
+def list_packs():
+    """Return {name: Description} of every pack found, shipped ones first; a broken one is left out here and explained by `describe`."""
+    found = {}
+    for root in pack_folders():
+        for file in sorted(root.glob("*/pack.toml")):
+            try:
+                found.setdefault(file.parent.name, describe(file.parent))
+            except InputError:
+                continue
+    return found
+
+
+def describe(name_or_folder):
+    """Read what a pack says of itself, by name or folder.
+
+    Raises: InputError if there is no such pack, or its pack.toml is damaged, incomplete or of another format.
+    """
+    folder = next((root / str(name_or_folder) for root in pack_folders() if (root / str(name_or_folder) / "pack.toml").is_file()), Path(name_or_folder))
+    file = folder / "pack.toml"
+    if not file.is_file():
+        raise unknown("pack", str(name_or_folder), [f.parent.name for root in pack_folders() for f in root.glob("*/pack.toml")])
+    try:
+        facts = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not valid TOML ({error}); build the pack again.", key="pack.damaged", name=folder.name) from error
+    needed = ("format", "arch", "classes", "detector", "preprocessing", "selection", "training", "figures", "sets")
+    if missing := [k for k in needed if k not in facts]:
+        raise InputError(f"{file} lacks {', '.join(missing)}; build the pack again.", key="pack.damaged", name=folder.name)
+    if facts["format"] != FORMAT:
+        raise InputError(f"{file} has format {facts['format']}, this version reads {FORMAT}; build the pack again.", key="pack.format", name=folder.name)
+    return Description(folder.name, folder, facts)
+
+
+def load_pack(name_or_folder, **options):
+    """Load a pack with its network and reference; see `core.packs.pack.load`."""
+    from core.packs.pack import load
+
+    return load(name_or_folder, **options)

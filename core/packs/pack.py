@@ -1,0 +1,191 @@
+"""Load and save packs.
+
+`weights.safetensors` holds matrices in half precision and everything else in full; `reference.parquet`
+one row a measured picture: the set it belongs to, its label, logits, features, block norms and the
+channel means of the middle block. No picture is in either.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tomlkit
+import torch
+from safetensors.torch import save_file
+
+from core.detectors import DEFAULT
+from core.device import pick_device
+from core.errors import InputError
+from core.images.decode import decode
+from core.images.preprocess import Preprocessing, stack
+from core.networks import build
+from core.packs import FORMAT, describe
+from core.probe import Activations, linear_head, probe
+from core.reference import Reference
+from core.selection import Selection
+from core.verdict import Judge
+
+BANK, HELD_OUT, PUZZLES = "bank", "held_out", "puzzles"  # sets of the reference that are no OOD set
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A network with all that is needed to judge a picture. Shared between threads: nothing in it changes.
+
+    Attributes:
+        name, classes; facts: the whole of pack.toml; network: in eval mode on `device`; preprocessing; selection; reference.
+    """
+
+    name: str
+    classes: tuple
+    facts: dict
+    network: torch.nn.Module
+    preprocessing: Preprocessing
+    selection: Selection
+    reference: Reference
+    device: torch.device
+
+    @cached_property
+    def judge(self):
+        """Return the `Judge` over this pack's reference, fitted at the first use."""
+        return Judge(self.reference)
+
+    def probe(self, images, **options):
+        """Measure pictures that are (N, 3, S, S) uint8 as `preprocessing.see` gives them. Returns: Activations on the CPU."""
+        inputs = self.preprocessing.normalise(images.to(self.device))
+        return probe(self.network, inputs, blocks=self.selection.blocks, means=(self.reference.middle,), **options).to("cpu")
+
+    def verdict(self, picture, *, detector=DEFAULT, keep=0.95):
+        """Judge one picture: a path, encoded bytes, or an RGB `PIL.Image`.
+
+        Returns: `core.verdict.Verdict`. Raises: InputError if it cannot be read.
+        """
+        if not hasattr(picture, "getpixel"):
+            picture = decode(picture, near=self.preprocessing.size)
+        activations = self.probe(stack([self.preprocessing.see(picture)]))
+        return self.judge.judge(activations, self.classes, detector=detector, keep=keep)[0]
+
+
+def load(name_or_folder, *, device=None):
+    """Load a pack by name or folder.
+
+    Raises: InputError if there is no such pack, or its files are missing, damaged or do not fit each other.
+    """
+    description = describe(name_or_folder)
+    facts, folder = description.facts, description.folder
+    for file in ("weights.safetensors", "reference.parquet"):
+        if not (folder / file).is_file():
+            raise InputError(f"The pack {description.name} has no {file}; build it again.", key="pack.damaged", name=description.name)
+    try:
+        preprocessing = Preprocessing(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts["preprocessing"].items()})
+        selection = _selection(facts["selection"])
+        classes = tuple(facts["classes"])
+        device = pick_device(device)
+        options = facts.get("options", {})
+        network = build.load(facts["arch"], folder / "weights.safetensors", classes=len(classes), width=facts.get("width"), **options)
+        reference = _read_reference(folder / "reference.parquet", selection, facts["selection"]["middle"], linear_head(network))
+    except (TypeError, KeyError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, InputError) and str(error.key).startswith(("device", "unknown")):
+            raise
+        raise InputError(
+            f"The pack {description.name} is damaged ({str(error).rstrip('.')}); build it again.", key="pack.damaged", name=description.name
+        ) from error
+    network = network.to(device, memory_format=torch.channels_last)
+    return Pack(description.name, classes, facts, network, preprocessing, selection, reference, device)
+
+
+def save(folder, *, facts, network, preprocessing, selection, reference):
+    """Write a pack: all files into a folder beside, which then takes the place, so that no half of one is ever found.
+
+    Args: facts: what pack.toml says beyond what the other arguments tell: arch, width, classes, training, figures, sets.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        save_file(_halved(network.state_dict()), beside / "weights.safetensors")
+        _write_reference(beside / "reference.parquet", reference)
+        document = {
+            "format": FORMAT,
+            "detector": DEFAULT,
+            **facts,
+            "preprocessing": {k: v for k, v in asdict(preprocessing).items() if v is not None},
+            "selection": {**asdict(selection), "middle": reference.middle},
+            "files": {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(beside.iterdir())},
+        }
+        (beside / "pack.toml").write_text(tomlkit.dumps(document), "utf-8")
+        beside.chmod(0o755)
+        for file in beside.iterdir():
+            file.chmod(0o644)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def halved(network):
+    """Round a network's matrices to the half precision they are stored in, in place of a round trip through a file."""
+    network.load_state_dict({k: v.to(network.state_dict()[k].dtype) for k, v in _halved(network.state_dict()).items()})
+    return network
+
+
+def _halved(state):
+    return {k: (v.half() if v.ndim > 1 else v).cpu().contiguous() for k, v in state.items()}
+
+
+def _selection(facts):
+    known = {f.name for f in fields(Selection)}
+    values = {k: v for k, v in facts.items() if k in known}
+    values["by_permutation"] = tuple(tuple(row) for row in values["by_permutation"])
+    return Selection(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _write_reference(file, reference):
+    sets = {BANK: (reference.bank, reference.bank_labels), HELD_OUT: (reference.held_out, reference.held_out_labels)}
+    unlabelled = {PUZZLES: reference.puzzles, **reference.unknown}
+    sets |= {name: (a, torch.full((len(a),), -1)) for name, a in unlabelled.items() if a is not None}
+    measured = [a for a, _ in sets.values()]
+    columns = {
+        "set": pa.array([name for name, (a, _) in sets.items() for _ in range(len(a))]).dictionary_encode(),
+        "label": pa.array(torch.cat([labels for _, labels in sets.values()]).numpy().astype(np.int16)),
+        "logits": _rows([a.logits for a in measured], np.float32),
+        "norms": _rows([a.norms for a in measured], np.float32),
+        "features": _rows([a.features for a in measured], np.float16),
+        "middle": _rows([a.means[reference.middle] for a in measured], np.float16),
+    }
+    pq.write_table(pa.table(columns), file, compression="zstd", compression_level=19)
+
+
+def _rows(tensors, dtype):
+    values = torch.cat(tensors).numpy().astype(dtype)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def _read_reference(file, selection, middle, head):
+    table = pq.read_table(file)
+    names = np.array(table.column("set").to_pylist())
+    labels = torch.from_numpy(table.column("label").to_numpy().astype(np.int64))
+    logits, norms, features, means = (_matrix(table.column(c)) for c in ("logits", "norms", "features", "middle"))
+    everything = Activations(selection.blocks, logits, features, norms, {middle: means})
+
+    def rows(name):
+        return torch.from_numpy(np.flatnonzero(names == name))
+
+    unknown = {name: everything[rows(name)] for name in dict.fromkeys(names.tolist()) if name not in (BANK, HELD_OUT, PUZZLES)}
+    bank, held_out, puzzles = rows(BANK), rows(HELD_OUT), everything[rows(PUZZLES)]
+    known = everything[bank], labels[bank], everything[held_out], labels[held_out]
+    return Reference(*known, unknown, selection.selected, middle, head, puzzles if len(puzzles) else None)
+
+
+def _matrix(column):
+    width = column.type.list_size
+    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return torch.from_numpy(values.reshape(-1, width).astype(np.float32))

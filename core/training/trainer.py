@@ -1,0 +1,161 @@
+"""Train a classifier: one schedule for every method, so that a comparison of methods is fair.
+
+SGD with Nesterov momentum under a one-cycle schedule (Smith & Topin, 2018), random crops and flips
+drawn on the device, a checkpoint after every epoch. A run that was killed resumes on the same curve:
+each epoch's randomness comes from (seed, epoch) alone.
+"""
+
+import copy
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from core.device import autocast
+from core.errors import InputError
+from core.probe import twin
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hyper-parameters of a run: `peak` is the highest learning rate, `warmup` the share of steps until it."""
+
+    epochs: int
+    batch_size: int = 256
+    peak: float = 0.3
+    warmup: float = 0.2
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    crop: int = 4
+    flip: bool = True
+    seed: int = 0
+    precision: str = "fp32"
+
+
+@dataclass
+class Curve:
+    """Per epoch: mean training loss (nats), accuracy on the validation pictures (fraction), seconds."""
+
+    loss: list = field(default_factory=list)
+    accuracy: list = field(default_factory=list)
+    seconds: list = field(default_factory=list)
+
+
+def train(network, images, labels, preprocessing, recipe, *, loss, validation, device="cpu", checkpoint=None, progress=None, stop=None):
+    """Train a copy of a network.
+
+    Args:
+        network: fresh weights; it is not changed.
+        images: (N, 3, S, S) uint8; labels: (N,) int64.
+        loss: a function of `core.training.METHODS`.
+        validation: (images, labels) that accuracy is measured on after each epoch.
+        checkpoint: file to resume from if it is there, written after each epoch.
+        progress: called with (steps done, steps in all, curve); stop: a `threading.Event` that ends the run early.
+    Returns: (trained network in eval mode on `device`, Curve).
+    Raises: InputError if a class has no pictures or the loss stops being a number.
+    """
+    _check(labels, recipe, validation)
+    network = copy.deepcopy(network).to(device, memory_format=torch.channels_last).train()
+    with torch.no_grad():
+        outputs = twin(network)[0](preprocessing.normalise(images[:1].to(device))).shape[1]
+    if labels.max() >= outputs:
+        raise InputError(f"The labels go up to {labels.max()} but the network has {outputs} outputs; set classes.", key="training.outputs")
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    optimiser = torch.optim.SGD(groups, recipe.peak, momentum=recipe.momentum, nesterov=True)
+    steps = len(images) // recipe.batch_size or 1
+    total = max(recipe.epochs * steps, 8)  # a warm-up of one step alone makes OneCycleLR divide by zero
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.peak, total_steps=total, pct_start=recipe.warmup, cycle_momentum=False)
+    curve = Curve()
+    if checkpoint and Path(checkpoint).is_file():
+        _resume(checkpoint, recipe, network, optimiser, schedule, curve)
+    for epoch in range(len(curve.loss), recipe.epochs):
+        began, total = time.perf_counter(), 0.0
+        generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
+        order = torch.randperm(len(images), generator=generator)
+        for step, chosen in enumerate(order[: steps * recipe.batch_size].split(recipe.batch_size)):
+            if stop is not None and stop.is_set():
+                return network.eval(), curve
+            batch = augment(images[chosen].to(device), recipe.crop, flip=recipe.flip, generator=generator)
+            batch = preprocessing.normalise(batch).to(memory_format=torch.channels_last)
+            with autocast(device, recipe.precision):
+                value = loss(network, batch, labels[chosen].to(device), generator=generator)
+            if not torch.isfinite(value):
+                raise InputError(f"The loss became {value.item()} in epoch {epoch + 1}; lower the learning rate.", key="training.diverged")
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()
+            optimiser.step()
+            schedule.step()
+            total += value.item()
+            if progress:
+                progress(epoch * steps + step + 1, recipe.epochs * steps, curve)
+        curve.loss.append(total / steps)
+        curve.accuracy.append(accuracy(network, *validation, preprocessing, device=device, precision=recipe.precision))
+        curve.seconds.append(time.perf_counter() - began)
+        if checkpoint:
+            _save(checkpoint, recipe, network, optimiser, schedule, curve)
+    return network.eval(), curve
+
+
+def augment(images, crop, *, flip, generator):
+    """Shift each picture by up to `crop` pixels (edges reflected) and mirror half of them.
+
+    Args: images: (N, C, H, W), any dtype. Returns: the same shape and dtype.
+    """
+    n, _, height, width = images.shape
+    padded = torch.nn.functional.pad(images.float(), (crop,) * 4, mode="reflect").to(images.dtype) if crop else images
+    top, left = torch.randint(0, 2 * crop + 1, (2, n), generator=generator)
+    rows = top[:, None] + torch.arange(height)  # (N, H)
+    columns = left[:, None] + torch.arange(width)  # (N, W)
+    if flip:
+        mirrored = torch.rand(n, generator=generator) < 0.5
+        columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    picture = torch.arange(n)[:, None, None]
+    taken = padded.permute(0, 2, 3, 1)[picture, rows[:, :, None], columns[:, None, :]]  # (N, H, W, C)
+    return taken.permute(0, 3, 1, 2)
+
+
+@torch.inference_mode()
+def accuracy(network, images, labels, preprocessing, *, device="cpu", precision="fp32", batch_size=500):
+    """Return the share of pictures whose class is right, as a fraction; the network's mode is put back afterwards."""
+    mode = network.training
+    network.eval()
+    right = 0
+    for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        with autocast(device, precision):
+            logits = network(preprocessing.normalise(batch.to(device)).to(memory_format=torch.channels_last))
+        right += (logits.argmax(1).cpu() == truth).sum().item()
+    network.train(mode)
+    return right / len(images)
+
+
+def _check(labels, recipe, validation):
+    if recipe.epochs < 1 or not len(validation[0]):
+        raise InputError("Training needs at least one epoch and one validation picture.", key="training.empty")
+    counts = torch.bincount(labels) if len(labels) and labels.min() >= 0 else torch.tensor([0])
+    if len(counts) < 2 or (counts == 0).any():
+        raise InputError(f"Training needs pictures of at least two classes and of each class; found {counts.tolist()}.", key="training.classes")
+
+
+def _save(file, recipe, network, optimiser, schedule, curve):
+    """Write a checkpoint beside its place and move it there, so that a kill leaves the old one whole."""
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    state = {"recipe": asdict(recipe), "network": network.state_dict(), "optimiser": optimiser.state_dict(), "curve": asdict(curve)}
+    state["schedule"] = {k: v for k, v in schedule.state_dict().items() if not callable(v)}
+    torch.save(state, file.with_suffix(".part"))
+    os.replace(file.with_suffix(".part"), file)
+
+
+def _resume(file, recipe, network, optimiser, schedule, curve):
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    if state["recipe"] != asdict(recipe):
+        raise InputError(f"{file} is the checkpoint of another recipe; remove it or train as it says.", key="training.resume")
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    schedule.load_state_dict(state["schedule"])
+    for name, values in state["curve"].items():
+        getattr(curve, name).extend(values)

@@ -1,0 +1,131 @@
+"""Say of each picture whether the network knows what it is looking at.
+
+A `Judge` holds every detector fitted on one reference, with the scores of the held-out known pictures,
+so that thresholds and p-values at any share of known pictures kept cost nothing more.
+"""
+
+from dataclasses import dataclass
+
+from core.conformal import conformal_p, threshold_at
+from core.detectors import DEFAULT, DETECTORS, make
+from core.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one detector says: score and threshold (higher = more ID), p-value in (0, 1], verdict "ID" or "OOD"."""
+
+    score: float
+    threshold: float
+    p_value: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of one picture.
+
+    Attributes:
+        label: index of the class; class_name; confidence: its softmax probability; probabilities: (C,) of all classes.
+        detector: who decided; verdict, score, threshold, p_value: what it says.
+        block: the selected block. opinions: {detector: Opinion} of all. members: {detector: p-value} of the consensus.
+        agreement: the share of the single detectors (all but the consensus) that say the same.
+    """
+
+    label: int
+    class_name: str
+    confidence: float
+    probabilities: tuple
+    detector: str
+    verdict: str
+    score: float
+    threshold: float
+    p_value: float
+    block: str
+    opinions: dict
+    members: dict
+    agreement: float
+
+
+class Judge:
+    """Fit detectors on a reference and judge measured pictures.
+
+    Args: reference: a `core.reference.Reference`; detectors: their names, all by default.
+    Attributes: detectors: {name: fitted detector}; known_scores: {name: scores of the held-out known pictures};
+        unavailable: {name: sentence} of those that this network cannot have.
+    Raises: InputError for an unknown detector.
+    """
+
+    def __init__(self, reference, detectors=tuple(DETECTORS)):
+        self.reference, self.detectors, self.known_scores, self.unavailable = reference, {}, {}, {}
+        for name in detectors:
+            if name not in DETECTORS:
+                raise unknown("detector", name, DETECTORS)
+            try:
+                fitted = self._members().get(name) or make(name).fit(reference)
+                self.known_scores[name] = fitted.held_out_scores(reference).cpu()
+                self.detectors[name] = fitted
+            except InputError as error:
+                self.unavailable[name] = str(error)
+
+    def scores(self, activations):
+        """Return {detector: (N,) float64 scores}."""
+        return self._measure(activations)[0]
+
+    def _measure(self, activations):
+        """Score with every detector once. Returns: ({detector: scores}, {member of the consensus: p-values})."""
+        scores = {name: detector.score(activations).cpu() for name, detector in self.detectors.items() if name != "consensus"}
+        if "consensus" not in self.detectors:
+            return scores, {}
+        consensus = self.detectors["consensus"]
+        missing = {name: detector.score(activations).cpu() for name, detector in consensus.fitted.items() if name not in scores}
+        members = consensus.member_p({**scores, **missing})
+        scores["consensus"] = consensus.combine(members)
+        return {name: scores[name] for name in self.detectors}, members
+
+    def _members(self):
+        """Return {member: detector} that the consensus has fitted already."""
+        return self.detectors["consensus"].fitted if "consensus" in self.detectors else {}
+
+    def thresholds(self, keep=0.95):
+        """Return {detector: the threshold that keeps this share of known pictures}."""
+        return {name: threshold_at(scores, keep) for name, scores in self.known_scores.items()}
+
+    def judge(self, activations, class_names, *, detector=DEFAULT, keep=0.95):
+        """Return a `Verdict` for each of N measured pictures.
+
+        Args: class_names: a name for each logit; detector: who decides; keep: the share of known pictures called ID, in (0, 1).
+        Raises: InputError if the detector is unknown or not available on this network.
+        """
+        if detector in self.unavailable:
+            raise InputError(self.unavailable[detector], key="detector.unavailable", name=detector)
+        if detector not in self.detectors:
+            raise unknown("detector", detector, self.detectors)
+        probabilities = activations.logits.double().softmax(1)
+        (scores, members), thresholds = self._measure(activations), self.thresholds(keep)
+        p_values = {name: conformal_p(self.known_scores[name], s) for name, s in scores.items()}
+        verdicts = []
+        for i, row in enumerate(probabilities):
+            opinions = {
+                name: Opinion(s[i].item(), thresholds[name], p_values[name][i].item(), "ID" if s[i] > thresholds[name] else "OOD") for name, s in scores.items()
+            }
+            decided, label = opinions[detector], int(row.argmax())
+            single = [o.verdict == decided.verdict for name, o in opinions.items() if name != "consensus"]
+            verdicts.append(
+                Verdict(
+                    label=label,
+                    class_name=class_names[label],
+                    confidence=row[label].item(),
+                    probabilities=tuple(row.tolist()),
+                    detector=detector,
+                    verdict=decided.verdict,
+                    score=decided.score,
+                    threshold=decided.threshold,
+                    p_value=decided.p_value,
+                    block=self.reference.selected,
+                    opinions=opinions,
+                    members={name: p[i].item() for name, p in members.items()},
+                    agreement=sum(single) / len(single) if single else 1.0,
+                )
+            )
+        return verdicts

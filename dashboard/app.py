@@ -1,0 +1,15 @@
+"""The dashboard's entry: pages and their order, nothing else."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.language import t
+
+st.set_page_config(page_title="Blockscope", page_icon=str(Path(__file__).parents[1] / "assets" / "icon.png"), layout="wide")
+st.navigation(
+    [
+        st.Page("views/verdict.py", title=t("verdict.page"), icon=":material/center_focus_strong:", url_path="verdict", default=True),
+        st.Page("views/blocks.py", title=t("blocks.page"), icon=":material/stacked_bar_chart:", url_path="blocks"),
+    ]
+).run()

@@ -1,0 +1,49 @@
+"""The words on screen, in Korean and English: `t("verdict.ood", block="layer4.0")`.
+
+A catalogue is a flat TOML file, key = "sentence with {values}". Values are formatted as `str.format` does.
+"""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+LANGUAGES = {"ko": "한국어", "en": "English"}
+
+
+def language():
+    """Return "ko" or "en": as chosen, else as the link says, else as the browser asks."""
+    wishes = (st.session_state.get("lang"), st.query_params.get("lang"))
+    return next((wish for wish in wishes if wish in LANGUAGES), browser_language())
+
+
+def browser_language():
+    """Return the language that the browser asks for where there is a catalogue of it, else English."""
+    wish = (st.context.locale or "")[:2]
+    return wish if wish in LANGUAGES else "en"
+
+
+def t(key, **values):
+    """Return a sentence in the language in use. Raises: KeyError for a key that the catalogue lacks."""
+    return catalogue(language())[key].format(**values)
+
+
+def class_name(name):
+    """Return a class's name in the language in use, or as it is where the catalogue has none."""
+    return catalogue(language()).get(f"class.{name}", name)
+
+
+def explain(error):
+    """Return an `InputError` in the language in use; its own English where the catalogue has no such sentence."""
+    words = catalogue(language())
+    if f"error.{error.key}" not in words:
+        return str(error)
+    values = {name: words.get(f"error.kind.{value}", value) for name, value in error.values.items()}
+    return words[f"error.{error.key}"].format(**values)
+
+
+@cache
+def catalogue(name):
+    """Return {key: sentence} of a language."""
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text("utf-8"))["words"]

@@ -1,0 +1,71 @@
+"""What every page has: language, model, and the way on."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.errors import InputError
+from dashboard import compute
+from dashboard.language import LANGUAGES, browser_language, explain, language, t
+from dashboard.parts import pictures
+from dashboard.parts.link import remember
+
+_SET_LANGUAGE = "export default function(c) { document.documentElement.lang = c.data.lang; }"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The settings of the frame: `pack` is a name, `facts` what its pack.toml says."""
+
+    pack: str
+    facts: dict
+
+
+def frame():
+    """Draw the sidebar and return its settings; stops the page with a sentence where there is no pack."""
+    with st.sidebar:
+        remember("lang", tuple(LANGUAGES), browser_language())
+        st.segmented_control(t("frame.language"), list(LANGUAGES), format_func=LANGUAGES.get, required=True, key="lang", persist_state="session")
+        packs = compute.packs()
+        if not packs:
+            st.error(t("frame.no_pack"), icon=":material/folder_off:")
+            st.stop()
+        names = list(packs)
+        if "pack" in st.query_params:
+            _settle()
+        remember("pack", names, "toybox" if "toybox" in names else names[0])
+        titles = {name: t(f"pack.{name}") if name in ("toybox", "cifar10") else name for name in names}
+        chosen = st.selectbox(
+            t("frame.pack"),
+            names,
+            format_func=titles.get,
+            key="pack",
+            persist_state="session",
+            on_change=_settle,
+            help=t("frame.pack_help"),
+        )
+        facts = packs[chosen].facts
+        st.caption(t("frame.accuracy", accuracy=facts["figures"]["accuracy"], n=facts["figures"]["pictures"], arch=facts["arch"]))
+    st.components.v2.component("document_language", js=_SET_LANGUAGE)(data={"lang": language()}, key="document_language")
+    pictures.remember_in_link()
+    return Frame(chosen, facts)
+
+
+def photos_to(pack):
+    """Judge photos by a pack made for them, unless the person or the link has named a model. For callbacks only."""
+    if not st.session_state.get("pack_settled") and pack in compute.packs():
+        st.session_state["pack"] = pack
+
+
+def _settle():
+    st.session_state["pack_settled"] = True
+
+
+def load(frame):
+    """Load the frame's pack, with a sign of life while torch starts; stops the page with a sentence if it cannot be."""
+    try:
+        with st.spinner(t("frame.loading"), show_time=True):
+            return compute.pack(frame.pack)
+    except InputError as error:
+        st.error(explain(error), icon=":material/error:")
+        st.stop()

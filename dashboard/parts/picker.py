@@ -1,0 +1,105 @@
+"""Choose pictures: from a gallery, by upload, by camera. The first choice makes the page's primary picture."""
+
+import streamlit as st
+
+from core.errors import InputError
+from core.images.sources import downloaded
+from dashboard.language import class_name, explain, t
+from dashboard.parts import pictures
+from dashboard.parts.download import offer_download
+from dashboard.parts.frame import photos_to
+from dashboard.parts.text import plain
+
+DRAWN = {
+    "toybox:test": (2, 0, 7, 3, 6),
+    "toybox:near": (5, 4),
+    "toybox:letters": (3,),
+    "toybox:textures": (0,),
+    "toybox:noise": (0,),
+}
+SHAPES = ("image/*",)
+
+
+def pick_pictures(settings):
+    """Draw the ways to choose a picture.
+
+    Returns: ids of the pictures that were brought or, if none, the primary one; what cannot be read gets a sentence.
+    """
+    ids = gallery_ids(settings)
+    if pictures.primary() is None:
+        pictures.choose(ids[0])
+        pictures.remember_in_link()
+    gallery, upload, camera = st.tabs([t("picker.gallery"), t("picker.upload"), t("picker.camera")])
+    with gallery:
+        _gallery(ids)
+        if settings.pack == "cifar10" and not any("cifar10" in i.lower() for i in ids):
+            offer_download()
+    with upload:
+        files = st.file_uploader(
+            t("picker.upload_label"),
+            type=list(SHAPES),
+            accept_multiple_files=True,
+            key="files",
+            on_change=_look_at_new,
+            args=("files",),
+            help=t("picker.upload_help"),
+        )
+    with camera:
+        photo = _camera()
+    brought, unreadable = _read([*(files or []), *([photo] if photo else [])])
+    for name, error in unreadable:
+        st.error(f"**{plain(name)}**: {explain(error)}", icon=":material/broken_image:")
+    if brought and settings.pack == "cifar10" and not st.session_state.get("pack_settled"):
+        upload.caption(t("picker.switched"))
+    return brought or [pictures.primary()]
+
+
+def gallery_ids(settings):
+    """Return the ids that the gallery shows for a pack: pictures of its kinds where there are any, then unknown ones."""
+    if settings.pack == "toybox":
+        return [f"{spec}/{i}" for spec, indices in DRAWN.items() for i in indices]
+    known = []
+    if "data:cifar10_test" in pictures.data_sets():
+        known = [f"data:cifar10_test/{i}" for i in range(5)]
+    elif downloaded("CIFAR10"):
+        known = [f"torchvision:CIFAR10/test/{i}" for i in range(5)]
+    return [*known, "toybox:test/2", "toybox:near/4", "toybox:letters/3", "toybox:textures/0", "toybox:noise/0"]
+
+
+def _gallery(ids):
+    st.caption(t("picker.gallery_caption"))
+    with st.grid(min_column_width=80, gap="small"):
+        for picture_id in ids:
+            with st.container(gap="xxsmall"):
+                true_class = pictures.truth(picture_id)
+                name = class_name(true_class) if true_class else t(f"picker.{picture_id.partition(':')[2].split('/')[0]}")
+                st.image(pictures.view(picture_id), width="stretch", alt=name)
+                kind = "primary" if picture_id == pictures.primary() else "secondary"
+                st.button(name, key=f"pick_{picture_id}", type=kind, width="stretch", on_click=pictures.choose, args=(picture_id,))
+
+
+def _camera():
+    """Ask for the camera only after a click: a browser asks for leave at once. Returns: the photo or None."""
+    if not st.toggle(t("picker.camera_on"), key="camera_on"):
+        return None
+    return st.camera_input(t("picker.camera_label"), key="photo", on_change=_look_at_new, args=("photo",))
+
+
+def _look_at_new(key):
+    """Make what was just brought the primary picture, if it can be read; photos go to the model made for them."""
+    before, files = set(st.session_state.get("uploads", {})), st.session_state[key] or []
+    new = [i for i in _read(files if isinstance(files, list) else [files])[0] if i not in before]
+    if new:
+        pictures.choose(new[0])
+        photos_to("cifar10")
+
+
+def _read(files):
+    """Keep uploaded files. Returns: (ids of those that are pictures, [(name, InputError)] of the others)."""
+    ids, unreadable = [], []
+    for file in files:
+        try:
+            ids.append(pictures.add_upload(file.name, file.getvalue()))
+        except InputError as error:
+            unreadable.append((file.name, error))
+    return list(dict.fromkeys(ids)), unreadable

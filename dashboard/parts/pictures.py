@@ -1,0 +1,134 @@
+"""Pictures by id, and the selection that all pages share.
+
+An id is "SOURCE/INDEX" for a picture of a source ("toybox:test/12", "data:cifar10_test/5"), which a link can
+carry, or "upload:HASH" for one that a person brought, which stays in the session.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.errors import InputError
+from core.images.decode import decode
+from core.images.sources import Item, data_folder, open_source
+
+KEPT, KEPT_BYTES = 200, 256 * 2**20  # uploads a session holds; the oldest go first
+SIDE = 384  # pixels of a picture on screen, shorter side
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclass(frozen=True)
+class Upload:
+    name: str
+    data: bytes
+
+
+def add_upload(name, data):
+    """Keep what a person brought. Returns: its id. Raises: InputError if it is not a picture that can be read."""
+    uploads = st.session_state.setdefault("uploads", {})
+    picture_id = f"upload:{hashlib.sha256(data).hexdigest()[:32]}"
+    if picture_id not in uploads:
+        decode(data, near=SIDE)
+        uploads[picture_id] = Upload(name, data)
+    while len(uploads) > KEPT or (len(uploads) > 1 and sum(len(u.data) for u in uploads.values()) > KEPT_BYTES):
+        uploads.pop(next(iter(uploads)))
+    return picture_id
+
+
+def find(picture_id):
+    """Return the `Item` of an id. Raises: InputError if the id stands for nothing in this session."""
+    if picture_id.startswith("upload:"):
+        upload = st.session_state.get("uploads", {}).get(picture_id)
+        if upload is None:
+            raise InputError("This picture was uploaded in another session and is not kept; upload it again.", key="picture.gone")
+        return Item(upload.name, upload.data)
+    return _sourced(picture_id)
+
+
+def truth(picture_id):
+    """Return the name of a picture's true class, or None where it is not known or has none."""
+    if picture_id.startswith("upload:"):
+        return None
+    spec = picture_id.rpartition("/")[0]
+    label, classes = find(picture_id).label, _source(spec).classes or (CIFAR10 if "cifar10" in spec else None)
+    return classes[label] if classes and 0 <= label < len(classes) else None
+
+
+def view(picture_id):
+    """Return a picture for the screen, at most `SIDE` pixels on its shorter side. Raises: InputError as `find`."""
+    return _view(picture_id, find(picture_id))
+
+
+@st.cache_data(show_spinner=False, max_entries=300)
+def _view(picture_id, _item):
+    picture = _item.open(near=SIDE)
+    factor = SIDE / min(picture.size)
+    return picture.resize((max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))) if factor < 1 else picture
+
+
+def title(picture_id):
+    """Return a short name: the file's for an upload, else the id."""
+    upload = st.session_state.get("uploads", {}).get(picture_id)
+    return upload.name if upload else picture_id
+
+
+def data_sets():
+    """Return the ids of local picture sets: the Parquet files of BLOCKSCOPE_DATA."""
+    folder = data_folder()
+    return [f"data:{f.stem}" for f in sorted(folder.glob("*.parquet"))] if folder else []
+
+
+def primary():
+    """Return the id of the picture that all pages look at: chosen before, or named by the link, or None."""
+    return st.session_state.get("primary") or st.query_params.get("picture")
+
+
+def pinned():
+    """Return the id of the picture to compare with, or None."""
+    return st.session_state.get("pinned") or st.query_params.get("pinned")
+
+
+def choose(picture_id):
+    """Make a picture the primary one."""
+    st.session_state["primary"] = picture_id
+
+
+def pin(picture_id):
+    """Make a picture the one to compare with; None lets go."""
+    st.session_state["pinned"] = picture_id
+    if picture_id is None:
+        st.query_params.pop("pinned", None)
+
+
+def remember_in_link():
+    """Put the selection into the address, so that it can be copied; uploads stay out, since a link cannot carry them."""
+    for name, picture_id in (("picture", primary()), ("pinned", pinned())):
+        if picture_id and not picture_id.startswith("upload:"):
+            st.query_params[name] = picture_id
+        elif name in st.query_params:
+            del st.query_params[name]
+
+
+@st.cache_resource(show_spinner=False, max_entries=300)
+def _sourced(picture_id):
+    """Return the `Item` of a source's picture; kept, since a toy is drawn anew each time it is asked for."""
+    spec, _, index = picture_id.rpartition("/")
+    source = _source(spec)
+    if not index.isdigit() or int(index) >= len(source):
+        raise _no_such(picture_id)
+    return source[int(index)]
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _source(spec):
+    kind, _, rest = spec.partition(":")
+    if kind == "data" and spec in data_sets():
+        return open_source(data_folder() / f"{rest}.parquet")
+    if kind in ("toybox", "torchvision"):
+        return open_source(spec)
+    raise _no_such(spec)
+
+
+def _no_such(picture_id):
+    return InputError(f"There is no picture {picture_id!r} here; choose another one.", key="picture.unknown", name=picture_id)

@@ -1,0 +1,230 @@
+"""A person at the dashboard: what can be seen and clicked, in a real browser over the real server."""
+
+import csv
+import io
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image, ImageDraw
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ROOT, settle
+
+pytestmark = pytest.mark.browser
+
+TITLE = "Does the model know what it is looking at?"
+TITLE_KO = "모델은 지금 보는 것을 알고 있을까?"
+SAYS = re.compile(r"^(Known|Unknown)\. ")
+SAYS_KO = re.compile(r"^(아는|모르는) 그림입니다\. ")
+expect.set_options(timeout=60_000)
+
+
+def encoded(image, format="PNG"):
+    buffer = io.BytesIO()
+    image.save(buffer, format)
+    return buffer.getvalue()
+
+
+def noise(seed=0, side=256):
+    return encoded(Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)))
+
+
+def page_of_text():
+    image = Image.new("RGB", (480, 480), "white")
+    draw = ImageDraw.Draw(image)
+    for row in range(22):
+        draw.text((12, 10 + 21 * row), f"{row + 1:2d}  The quick brown fox jumps over the lazy dog. 0123456789", fill="black")
+    return encoded(image)
+
+
+def upload(page, **files):
+    """Bring files, name=bytes ("_" before the suffix), as if they were dropped."""
+    page.get_by_role("tab", name="Your pictures").click()
+    chosen = [{"name": name.replace("_", "."), "mimeType": "image/png", "buffer": data} for name, data in files.items()]
+    page.locator("input[type=file]").set_input_files(chosen)
+
+
+def query(page):
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def words(page):
+    return page.get_by_text(SAYS)
+
+
+def test_start_page_says_a_verdict(visit):
+    page = visit()
+    expect(page.get_by_role("heading", level=1, name=TITLE)).to_be_visible()
+    expect(words(page)).to_have_count(1)
+    expect(page.get_by_text(re.compile(r"of known pictures look at least this unfamiliar"))).to_be_visible()
+    assert query(page)["picture"].startswith("toybox:test/")
+
+
+@pytest.mark.parametrize(("name", "make"), [("noise_png", noise), ("page_png", page_of_text)])
+def test_what_no_training_showed_is_unknown(visit, name, make):
+    page = visit(pack="toybox")
+    upload(page, **{name: make()})
+    expect(page.get_by_text(name.replace("_", ".")).first).to_be_visible()
+    expect(page.get_by_role("img", name=f"The picture {name.replace('_', '.')}")).to_be_visible()
+    expect(words(page)).to_have_text(re.compile("^Unknown"))
+    settle(page)
+    assert "picture" not in query(page)  # a link cannot carry an upload
+
+
+def test_strange_files_get_a_sentence_each_and_the_page_lives_on(visit):
+    page = visit(pack="toybox")
+    whole = encoded(Image.effect_noise((200, 200), 60).convert("RGB"), "JPEG")
+    upload(page, letter_png=b"Dear model, this is only text.\n")
+    complaints = page.get_by_role("alert").filter(has_text=re.compile("letter|empty|cut"))
+    expect(complaints).to_have_count(1)
+    settle(page)
+    page.locator("input[type=file]").set_input_files(
+        [
+            {"name": "empty.png", "mimeType": "image/png", "buffer": b""},
+            {"name": "cut.jpg", "mimeType": "image/jpeg", "buffer": whole[: len(whole) // 2]},
+        ]
+    )
+    for name in ("letter.png", "empty.png", "cut.jpg"):
+        sentence = page.get_by_role("alert").filter(has_text=name)
+        expect(sentence).to_have_count(1)
+        expect(sentence).to_have_text(re.compile(r"[a-z][^.]*\.\s*$"))
+    settle(page)
+    expect(words(page)).to_have_count(1)
+    page.get_by_role("tab", name="Gallery").click()
+    page.get_by_role("button", name="fish", exact=True).click()
+    expect(page.get_by_text("(is: fish)")).to_be_visible()
+
+
+def test_language_by_a_click(visit):
+    page = visit()
+    page.get_by_role("radio", name="한국어").click()
+    expect(page.get_by_role("heading", level=1, name=TITLE_KO)).to_be_visible()
+    expect(page.get_by_text(SAYS_KO)).to_have_count(1)
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+    settle(page)
+    expect(page).to_have_url(re.compile("[?&]lang=ko"))
+    page.get_by_role("radio", name="English").click()
+    expect(page.get_by_role("heading", level=1, name=TITLE)).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_language_stays_from_page_to_page(visit):
+    page = visit(lang="ko")
+    page.get_by_role("navigation").get_by_role("link", name="블록").click()
+    expect(page.get_by_role("navigation").get_by_role("link", name="판정")).to_be_visible()
+    settle(page)
+    expect(page.locator("html")).to_have_attribute("lang", "ko")
+
+
+def test_reload_keeps_what_the_link_says(visit):
+    page = visit(pack="toybox", picture="toybox:textures/0", detector="energy", keep="90.0")
+    before = words(page).inner_text()
+    page.reload()
+    settle(page)
+    expect(page.get_by_text("toybox:textures/0").first).to_be_visible()
+    expect(words(page)).to_have_text(before)
+    expect(page.get_by_role("combobox", name="Who decides")).to_have_value("Energy")
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "90 %")
+
+
+def test_link_to_no_picture_is_answered_by_a_sentence(visit):
+    page = visit(picture="toybox:test/999999")
+    expect(page.get_by_role("alert").filter(has_text="999999")).to_have_count(1)
+    page.get_by_role("button", name="fish", exact=True).click()
+    expect(words(page)).to_have_count(1)
+
+
+def test_gallery_changes_the_verdict(visit):
+    page = visit()
+    for name in ("noise", "letters", "fish"):
+        page.get_by_role("button", name=name, exact=True).click()
+        spec = {"noise": "toybox:noise/0", "letters": "toybox:letters/3", "fish": "toybox:test/3"}[name]
+        expect(page.get_by_role("img", name=f"The picture {spec}")).to_be_visible()
+        settle(page)
+        expect(words(page)).to_have_count(1)
+        assert query(page)["picture"] == spec
+
+
+def test_pinned_picture_stays_beside_the_next(visit):
+    page = visit()
+    page.get_by_role("button", name="Pin to compare").click()
+    settle(page)
+    page.get_by_role("button", name="noise", exact=True).click()
+    expect(words(page)).to_have_count(2)
+    expect(page.get_by_role("img", name="The picture toybox:noise/0")).to_be_visible()
+    expect(page.get_by_role("img", name="The picture toybox:test/2")).to_be_visible()
+    settle(page)
+    assert query(page)["pinned"] == "toybox:test/2"
+    page.get_by_role("button", name="Unpin").click()
+    expect(words(page)).to_have_count(1)
+    settle(page)
+    assert "pinned" not in query(page)
+
+
+def test_many_pictures_make_a_table_and_a_csv(visit):
+    page = visit(pack="toybox")
+    upload(page, text_png=page_of_text(), **{f"noise{i}_png": noise(i) for i in range(3)})
+    expect(page.get_by_role("heading", name=re.compile(r"\d of 4 pictures are unknown"))).to_be_visible()
+    settle(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV", exact=True).click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert sorted(row["file"] for row in rows) == ["noise0.png", "noise1.png", "noise2.png", "text.png"]
+    assert {row["verdict"][-5:] for row in rows} <= {"(ID)", "(OOD)"} or all("(" in row["verdict"] for row in rows)
+
+
+def test_blocks_page_through_the_sidebar_keeps_the_picture(visit):
+    page = visit()
+    page.get_by_role("button", name="noise", exact=True).click()
+    expect(page.get_by_role("img", name="The picture toybox:noise/0")).to_be_visible()
+    page.get_by_role("navigation").get_by_role("link", name="Blocks").click()
+    expect(page).to_have_url(re.compile("/blocks"))
+    settle(page)
+    page.get_by_role("navigation").get_by_role("link", name="Verdict").click()
+    expect(page.get_by_role("img", name="The picture toybox:noise/0")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["", "blocks"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, page, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    visit(path)
+    found = Axe().run(page).response["violations"]
+    grave = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not [f"{v['id']}: {v['help']}: {n['html'][:200]}" for v in grave for n in v["nodes"]]
+
+
+def test_a_phone_needs_no_scrolling_sideways(visit, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit()
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+
+
+def test_nothing_is_asked_of_the_internet(visit, page, server):
+    asked, broken = set(), []
+    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    visit()
+    visit("blocks")
+    assert asked - {"", urlsplit(server[0]).netloc} == set()
+    assert broken == []
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize(("name", "pack"), [("verdict", "toybox"), ("blocks", "cifar10")])
+def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
+    if not request.config.getoption("--screenshots"):
+        pytest.skip("only with --screenshots")
+    page.set_viewport_size({"width": 1280, "height": 1400})
+    visit("" if name == "verdict" else name, lang=language, pack=pack, picture="toybox:near/4")
+    page.wait_for_timeout(1500)  # the charts' entrance
+    folder = ROOT / "docs" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}-{language}.png")
+
+
+def test_the_server_logged_no_stack_trace(server):
+    assert "Traceback" not in server[1].read_text()

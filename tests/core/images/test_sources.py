@@ -1,0 +1,229 @@
+"""Pictures come out of every kind of source as they went in."""
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from core.errors import InputError
+from core.images import toybox
+from core.images.preprocess import Preprocessing
+from core.images.sources import batches, data_folder, download_folder, open_source, read
+
+SIZE = 8
+SEEN = Preprocessing(SIZE)
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def png(array):
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG")
+    return file.getvalue()
+
+
+def as_tensor(pixels):
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+
+def parquet(path, **columns):
+    pq.write_table(pa.table(columns), path, row_group_size=2)
+    return path
+
+
+def test_parquet(tmp_path, pixels):
+    columns = {"label": [3, 1, None, 0, 2], "domain": ["a", "a", "b", None, "b"], "other": [0] * 5}
+    source = open_source(parquet(tmp_path / "set.parquet", image=[png(p) for p in pixels], **columns))
+    batch = read(source, SEEN)
+    assert len(source) == 5 and source.classes is None
+    assert torch.equal(batch.images, as_tensor(pixels)) and batch.images.dtype == torch.uint8
+    assert batch.labels.tolist() == [3, 1, -1, 0, 2] and batch.labels.dtype == torch.int64
+    assert batch.domains == ("a", "a", "b", None, "b") and batch.errors == ()
+    assert batch.names == tuple(f"set/{i}" for i in range(5))
+    assert [source[i].label for i in (4, 0, 3, 1)] == [2, 3, 0, 1]  # row groups of two, in any order
+    assert len(list(source)) == 5  # IndexError ends an iteration
+
+
+def test_parquet_without_labels(tmp_path, pixels):
+    batch = read(open_source(parquet(tmp_path / "set.parquet", image=[png(p) for p in pixels])), SEEN)
+    assert batch.labels.tolist() == [-1] * 5 and batch.domains == (None,) * 5 and torch.equal(batch.images, as_tensor(pixels))
+
+
+def test_flat_folder(tmp_path, pixels):
+    for name, p in zip(("b.png", "a.PNG", "c.bmp"), pixels, strict=False):
+        Image.fromarray(p).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    source = open_source(tmp_path)
+    batch = read(source, SEEN)
+    assert batch.names == ("a.PNG", "b.png", "c.bmp") and source.classes is None and batch.labels.tolist() == [-1] * 3
+    assert torch.equal(batch.images, as_tensor(pixels[[1, 0, 2]]))
+
+
+def test_a_folder_a_class(tmp_path, pixels):
+    for folder, name, p in (("fox", "1.png", pixels[0]), ("cat", "2.png", pixels[1]), ("cat", "1.png", pixels[2]), ("fox", "deep/3.png", pixels[3])):
+        (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(p).save(tmp_path / folder / name)
+    source = open_source(str(tmp_path))
+    batch = read(source, SEEN)
+    assert source.classes == ("cat", "fox") and batch.labels.tolist() == [0, 0, 1, 1]
+    assert [name.replace("\\", "/") for name in batch.names] == ["cat/1.png", "cat/2.png", "fox/1.png", "fox/deep/3.png"]
+    assert torch.equal(batch.images, as_tensor(pixels[[2, 1, 0, 3]]))
+
+
+@pytest.mark.parametrize(("images", "labels"), [("images", "labels"), ("x", "y"), ("arr_0", None)])
+def test_arrays(tmp_path, pixels, images, labels):
+    np.savez(tmp_path / "set.npz", **{images: pixels}, **({labels: np.arange(5)} if labels else {}))
+    batch = read(open_source(tmp_path / "set.npz"), SEEN)
+    assert torch.equal(batch.images, as_tensor(pixels)) and batch.names[2] == "set/2"
+    assert batch.labels.tolist() == (list(range(5)) if labels else [-1] * 5)
+
+
+def test_toybox():
+    source = open_source("toybox:test")
+    batch = read(source, Preprocessing(64), stop=4)
+    drawn = [toybox.draw("test", i) for i in range(4)]
+    assert len(source) == toybox.SIZES["test"] and source.classes == toybox.KNOWN
+    assert torch.equal(batch.images, as_tensor(np.stack([toy.image for toy in drawn]))) and batch.labels.tolist() == [toy.label for toy in drawn]
+    with pytest.raises(InputError, match="no toybox split named 'exam'; the known ones are .*test"):
+        open_source("toybox:exam")
+
+
+def test_torchvision_sets_are_named_and_never_downloaded_unasked(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert download_folder() == tmp_path / "blockscope"
+    with pytest.raises(InputError, match="CIFAR10 has not been downloaded yet; run python -m core download CIFAR10"):
+        open_source("torchvision:CIFAR10/test")
+    with pytest.raises(InputError, match="no torchvision data set named 'COCO'; the known ones are CIFAR10, "):
+        open_source("torchvision:COCO/test")
+    with pytest.raises(InputError, match="no split of CIFAR10 named 'exam'; the known ones are test, train"):
+        open_source("torchvision:CIFAR10/exam")
+
+
+def test_the_data_folder_is_named_by_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("BLOCKSCOPE_DATA", str(tmp_path))
+    assert data_folder() == tmp_path
+    monkeypatch.setenv("BLOCKSCOPE_DATA", str(tmp_path / "nowhere"))
+    assert data_folder() is None
+    monkeypatch.delenv("BLOCKSCOPE_DATA")
+    assert data_folder() is None
+
+
+def test_a_bad_picture_is_an_error_and_the_others_stay(tmp_path, pixels):
+    encoded = [png(p) for p in pixels]
+    encoded[1], encoded[3] = b"not a picture", None
+    source = open_source(parquet(tmp_path / "set.parquet", image=encoded, label=[0, 1, 2, 3, 4]))
+    batch = read(source, SEEN)
+    assert torch.equal(batch.images, as_tensor(pixels[[0, 2, 4]]))
+    assert batch.labels.tolist() == [0, 2, 4] and batch.names == ("set/0", "set/2", "set/4")
+    assert [name for name, _ in batch.errors] == ["set/1", "set/3"] and all(sentence.endswith(".") for _, sentence in batch.errors)
+
+
+def test_where_no_picture_can_be_read_the_batch_is_empty(tmp_path):
+    batch = read(open_source(parquet(tmp_path / "set.parquet", image=[b"x", b"y"])), SEEN)
+    assert batch.images.shape == (0, 3, SIZE, SIZE) and batch.images.dtype == torch.uint8 and len(batch.labels) == 0 and len(batch.errors) == 2
+
+
+def test_slices_and_batches(tmp_path, pixels):
+    np.savez(tmp_path / "set.npz", images=pixels)
+    source = open_source(tmp_path / "set.npz")
+    assert torch.equal(read(source, SEEN, start=1, stop=4).images, as_tensor(pixels[1:4]))
+    assert torch.equal(read(source, SEEN, start=3, stop=99).images, as_tensor(pixels[3:]))
+    assert read(source, SEEN, stop=0).images.shape == (0, 3, SIZE, SIZE)
+    parts = list(batches(source, SEEN, size=2, start=1))
+    assert [p.names for p in parts] == [("set/1", "set/2"), ("set/3", "set/4")]
+    assert torch.equal(torch.cat([p.images for p in parts]), as_tensor(pixels[1:]))
+    seen = []
+    read(source, SEEN, start=1, progress=lambda *step: seen.append(step))
+    assert seen == [(4, 4)]
+
+
+def test_pictures_are_decoded_lazily(tmp_path):
+    source = open_source(parquet(tmp_path / "set.parquet", image=[b"never looked at"] * 3))
+    assert source[2].data == b"never looked at"
+    with pytest.raises(IndexError):
+        source[3]
+    with pytest.raises(InputError):
+        source[2].open()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("set.parquet", b"not parquet", "set.parquet is not a Parquet file that can be read"),
+        ("set.npz", b"not arrays", "set.npz is not an .npz file that can be read; write it with numpy.savez"),
+        ("set.csv", b"a,b", "set.csv is no picture source; give a .parquet or .npz file, or a folder"),
+    ],
+)
+def test_files_that_are_no_source_are_explained(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        open_source(tmp_path / name)
+
+
+def test_missing_and_empty_places_are_explained(tmp_path):
+    with pytest.raises(InputError, match="no picture source .*nowhere; give a .parquet or .npz file, a folder, toybox:test"):
+        open_source(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="holds no pictures; put JPEG or PNG files in it"):
+        open_source(tmp_path)
+
+
+def test_columns_and_shapes_are_explained(tmp_path, pixels):
+    with pytest.raises(InputError, match=r"no column 'image' \(it has picture, label\)"):
+        open_source(parquet(tmp_path / "set.parquet", picture=[b""], label=[0]))
+    for arrays in ({"images": pixels.astype(np.float32)}, {"images": pixels[..., :1]}, {"other": pixels}):
+        np.savez(tmp_path / "set.npz", **arrays)
+        with pytest.raises(InputError, match=r"needs an array 'images' of shape \(N, H, W, 3\) and type uint8"):
+            open_source(tmp_path / "set.npz")
+    np.savez(tmp_path / "set.npz", images=pixels, labels=np.arange(3))
+    with pytest.raises(InputError, match=r"5 images but labels of shape \(3,\)"):
+        open_source(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 but no archive", b"", "npy"], ids=["zip", "empty", "npy"])
+def test_a_damaged_npz_is_explained(tmp_path, content, pixels):
+    if content == "npy":
+        file = io.BytesIO()
+        np.save(file, pixels)
+        content = file.getvalue()
+    (tmp_path / "set.npz").write_bytes(content)
+    with pytest.raises(InputError, match="set.npz is not an .npz file that can be read"):
+        open_source(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "npz"])
+def test_a_file_without_pictures_is_explained(tmp_path, kind, pixels):
+    if kind == "parquet":
+        parquet(tmp_path / "set.parquet", image=pa.array([], pa.binary()))
+    else:
+        np.savez(tmp_path / "set.npz", images=pixels[:0])
+    with pytest.raises(InputError, match="no pictures"):
+        open_source(tmp_path / f"set.{kind}")
+
+
+def test_text_in_the_image_column_is_never_opened_as_a_path(tmp_path, pixels):
+    Image.fromarray(pixels[0]).save(tmp_path / "private.png")
+    path = parquet(tmp_path / "set.parquet", image=[str(tmp_path / "private.png")])
+    with pytest.raises(InputError, match="image"):
+        read(open_source(path), SEEN)
+
+
+@pytest.mark.parametrize("columns", [{"image": [{"bytes": b"x", "path": "x"}]}, {"image": [b"x"], "label": ["cat"]}], ids=["struct", "text label"])
+def test_columns_of_another_type_are_explained(tmp_path, columns):
+    with pytest.raises(InputError, match="column"):
+        read(open_source(parquet(tmp_path / "set.parquet", **columns)), SEEN)
+
+
+def test_the_shipped_sets_can_be_read(data):
+    source = open_source(data / "cifar10_test.parquet")
+    batch = read(source, Preprocessing(32), start=995, stop=1005)  # over the edge of a row group
+    assert len(source) == 6667 and batch.images.shape == (10, 3, 32, 32) and batch.labels.min() >= 0 and not batch.errors
+    assert np.array_equal(batch.images[7].permute(1, 2, 0).numpy(), np.asarray(source[1002].open()))
+    assert source[1002].label == batch.labels[7]
