@@ -74,8 +74,8 @@ def _gallery(ids):
                 true_class = pictures.truth(picture_id)
                 name = class_name(true_class) if true_class else t(f"picker.{picture_id.partition(':')[2].split('/')[0]}")
                 st.image(pictures.view(picture_id), width="stretch", alt=name)
-                kind = "primary" if picture_id == pictures.primary() else "secondary"
-                st.button(name, key=f"pick_{picture_id}", type=kind, width="stretch", on_click=pictures.choose, args=(picture_id,))
+                chosen = ":material/check:" if picture_id == pictures.primary() else None
+                st.button(name, key=f"pick_{picture_id}", icon=chosen, width="stretch", on_click=pictures.choose, args=(picture_id,))
 
 
 def _camera():

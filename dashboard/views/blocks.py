@@ -138,7 +138,7 @@ def play(settings, choice, primary):
     with st.container(horizontal=True, vertical_alignment="bottom"):
         tiles = st.segmented_control(t("blocks.tiles"), TILES, format_func=lambda n: f"{n} × {n}", required=True, key="tiles", persist_state="session")
         seed = st.number_input(t("blocks.seed"), SEEDS.start, SEEDS[-1], key="seed", persist_state="session", width=160, help=t("blocks.seed_help"))
-        st.button(t("blocks.again"), icon=":material/shuffle:", type="primary", on_click=_again)
+        st.button(t("blocks.again"), icon=":material/shuffle:", on_click=_again)
     ids = list(dict.fromkeys([primary, *beside(settings, primary)]))
     puzzles = {i: compute.puzzle(settings.pack, i, pictures.find(i), tiles=tiles, seed=seed) for i in ids}
     ratios = {i: puzzle.original / puzzle.norms.clip(1e-12) for i, puzzle in puzzles.items()}

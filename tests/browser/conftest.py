@@ -83,8 +83,8 @@ def visit(page, server):
 
 def settle(page):
     """Wait until the page's script has run and what it drew stands; then there is no stack trace."""
+    page.get_by_role("heading", level=1).first.wait_for(timeout=PATIENCE)  # before it, "not running" may mean "not yet"
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=PATIENCE)
-    page.get_by_role("heading", level=1).first.wait_for(timeout=PATIENCE)
     page.wait_for_function("!document.querySelector('[data-testid=stSpinner], [data-stale=true]')", timeout=PATIENCE)
     assert page.get_by_test_id("stException").count() == 0
 
