@@ -19,7 +19,7 @@ DETECTORS = {
     "energy_selected_norm": Entry("Energy with the selected norm", "core.detectors.selected_norm:EnergySelectedNorm", {"temperature": 1.0}, _NORM),
     "knn": Entry("Nearest neighbours (KNN)", "core.detectors.knn:KNN", {"k": 50}, "Sun et al., ICML 2022"),
     "jigsaw": Entry("Jigsaw regression", "core.detectors.jigsaw:Jigsaw", {"logits": 10}, f"our own, after {_NORM}"),
-    "mahalanobis": Entry("Mahalanobis at the middle block", "core.detectors.mahalanobis:Mahalanobis", {"block": None}, "Lee et al., NeurIPS 2018"),
+    "mahalanobis_middle": Entry("Mahalanobis at the middle block", "core.detectors.mahalanobis:MahalanobisMiddle", {"block": None}, "Lee et al., NeurIPS 2018"),
 }
 DEFAULT = "consensus"
 

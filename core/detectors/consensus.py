@@ -14,7 +14,7 @@ from core.detectors import make
 from core.detectors.detector import Detector
 from core.errors import InputError
 
-MEMBERS = ("energy_selected_norm", "knn", "mahalanobis", "jigsaw")
+MEMBERS = ("energy_selected_norm", "knn", "mahalanobis_middle", "jigsaw")
 
 
 class Consensus(Detector):

@@ -1,4 +1,6 @@
-"""What every detector does."""
+"""What every detector does, and what many of them need."""
+
+from core.errors import InputError
 
 
 class Detector:
@@ -15,3 +17,11 @@ class Detector:
     def held_out_scores(self, reference):
         """Return the (M,) scores of the held-out known pictures, which set thresholds and p-values."""
         return self.score(reference.held_out)
+
+
+def linear_head(reference):
+    """Return the head's weight (C, D) and bias (C,), float64. Raises: InputError if the network has no linear head."""
+    if reference.head is None:
+        raise InputError("This network has no linear head, which this detector computes logits with.", key="network.no_head")
+    weight, bias = reference.head
+    return weight.double(), bias.double()

@@ -31,7 +31,7 @@ def nearest_distance(x, means, precision):
     return torch.cdist(x.double() @ root, means @ root, compute_mode="donot_use_mm_for_euclid_dist").square().amin(1)
 
 
-class Mahalanobis(Detector):
+class MahalanobisMiddle(Detector):
     """Args: block: a block whose means were probed; by default the reference's middle block. ridge: as `class_statistics`."""
 
     def __init__(self, *, block=None, ridge=1e-3):

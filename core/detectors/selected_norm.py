@@ -7,9 +7,8 @@ that NormRatio trusts.
 Source: Yu et al., CVPR 2023 (poster: "with selected norm"); the released code has no line for it.
 """
 
-from core.detectors.detector import Detector
+from core.detectors.detector import Detector, linear_head
 from core.detectors.logits import energy, msp
-from core.errors import InputError
 
 
 def logits_with_norm(features, norms, weight, bias):
@@ -25,9 +24,7 @@ def logits_with_norm(features, norms, weight, bias):
 
 class _SelectedNorm(Detector):
     def fit(self, reference):
-        if reference.head is None:
-            raise InputError("This network has no linear head, so the selected norm cannot replace its features' length.", key="network.no_head")
-        self._head, self._block = reference.head, reference.selected
+        self._head, self._block = linear_head(reference), reference.selected
         return self
 
     def _logits(self, activations):

@@ -44,7 +44,7 @@ def test_a_bad_picture_has_its_error_and_the_others_their_verdicts(pictures):
     assert code == 1 and err == ""
     assert good["error"] is None and good["verdict"] == "ID" and good["class"] == "duck" and 0 < good["p_value"] <= 1
     assert bad["error"].startswith("This is a text file") and "verdict" not in bad
-    assert set(good["detectors"]) >= {"consensus", "featurenorm", "msp", "knn", "mahalanobis"}
+    assert set(good["detectors"]) >= {"consensus", "featurenorm", "msp", "knn", "mahalanobis_middle"}
     assert all(d["verdict"] == ("ID" if d["score"] > d["threshold"] else "OOD") for d in good["detectors"].values())
 
 

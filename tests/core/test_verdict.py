@@ -86,7 +86,7 @@ def test_a_detector_the_network_cannot_have_is_explained(clusters):
         judge.judge(clusters.fresh[:1], NAMES, detector="msp_selected_norm")
     assert caught.value.key == "detector.unavailable"
     verdict = judge.judge(clusters.fresh[:1], NAMES)[0]
-    assert set(verdict.members) == {"knn", "mahalanobis", "jigsaw"} and "msp_selected_norm" not in verdict.opinions
+    assert set(verdict.members) == {"knn", "mahalanobis_middle", "jigsaw"} and "msp_selected_norm" not in verdict.opinions
 
 
 def test_names_and_shares_are_checked(clusters, judge):

@@ -18,7 +18,7 @@ def of(activations, change):
 def changed(clusters, change):
     """Fit and score with every mean changed in one way. Returns: scores of known and of unknown pictures."""
     reference = replace(clusters.reference, bank=of(clusters.reference.bank, change))
-    fitted = make("mahalanobis").fit(reference)
+    fitted = make("mahalanobis_middle").fit(reference)
     return fitted.score(of(clusters.fresh, change)), fitted.score(of(clusters.shifted, change))
 
 
@@ -39,7 +39,7 @@ def test_as_pytorch_ood(clusters):
     detectors = pytest.importorskip("pytorch_ood.detector")
     bank, labels = clusters.reference.bank.means["middle"], clusters.reference.bank_labels
     oracle = detectors.Mahalanobis(None).fit_features(bank, labels)
-    ours = make("mahalanobis", ridge=1e-9).fit(clusters.reference).score(clusters.fresh)
+    ours = make("mahalanobis_middle", ridge=1e-9).fit(clusters.reference).score(clusters.fresh)
     # theirs is half the distance, under a covariance that is a sum over pictures and not their mean
     theirs = -2 * len(bank) * oracle.predict_features(clusters.fresh.means["middle"])
     torch.testing.assert_close(ours, theirs.double(), rtol=1e-3, atol=1e-3)
@@ -66,8 +66,8 @@ def test_more_channels_than_pictures_can_be_fitted(generator):
 
 def test_another_block_can_be_chosen_and_must_be_probed(clusters):
     with pytest.raises(InputError, match="The means of block 'early' were not probed; ask the probe for them"):
-        make("mahalanobis", block="early").fit(clusters.reference)
-    fitted = make("mahalanobis", block="middle").fit(replace(clusters.reference, middle="early"))
-    assert torch.equal(fitted.score(clusters.fresh), make("mahalanobis").fit(clusters.reference).score(clusters.fresh))
+        make("mahalanobis_middle", block="early").fit(clusters.reference)
+    fitted = make("mahalanobis_middle", block="middle").fit(replace(clusters.reference, middle="early"))
+    assert torch.equal(fitted.score(clusters.fresh), make("mahalanobis_middle").fit(clusters.reference).score(clusters.fresh))
     with pytest.raises(InputError, match="The means of block 'middle' were not probed"):
         fitted.score(replace(clusters.fresh, means={}))

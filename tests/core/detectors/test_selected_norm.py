@@ -55,7 +55,7 @@ def test_a_stronger_selected_block_is_more_known(clusters):
 def test_a_network_without_head_is_explained(clusters):
     headless = replace(clusters.reference, head=None)
     for name in ("msp_selected_norm", "energy_selected_norm"):
-        with pytest.raises(InputError, match="no linear head, so the selected norm cannot"):
+        with pytest.raises(InputError, match="no linear head, which this detector computes logits with"):
             make(name).fit(headless)
 
 
