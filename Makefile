@@ -21,6 +21,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test
 	@sh tools/install_chromium.sh || true
+	@sh tools/install_postgres.sh || true
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m pytest $(ARGS)
 

@@ -1,0 +1,331 @@
+"""Keep measured results ("runs") with what made them in a small SQL database: a SQLite file, or Postgres by its URL.
+
+A run and its arrays are written in one transaction: a process that is killed at any moment leaves whole runs only.
+"""
+
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import secrets
+import shlex
+import sqlite3
+import sys
+import zipfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+
+from core.errors import InputError
+from core.packs import describe
+
+LAYOUT = 1  # of the tables; a store that says more was made by a newer version
+_WAIT = 30  # seconds for another's write to end
+_LOCK = 0x626C6F636B  # Postgres: whoever makes the tables holds this advisory lock
+_BUGS = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+_FORBIDDEN = "42501"  # the SQLSTATE of insufficient privilege, which a person can mend
+
+_tables = sa.MetaData()  # named so that a database may hold other things too
+_layout = sa.Table("blockscope_layout", _tables, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
+_runs = sa.Table(
+    "blockscope_runs",
+    _tables,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("title", sa.String, nullable=False),
+    sa.Column("created", sa.DateTime, nullable=False, index=True),  # UTC without saying so: SQLite keeps no time zone
+    sa.Column("made_by", sa.JSON, nullable=False),
+    sa.Column("result", sa.JSON, nullable=False),
+)
+_arrays = sa.Table(
+    "blockscope_arrays",
+    _tables,
+    sa.Column("run", sa.String, sa.ForeignKey(_runs.c.id), primary_key=True),
+    sa.Column("npz", sa.LargeBinary, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measured result as it is stored.
+
+    Attributes:
+        id: short, cannot be guessed, safe in a URL; kind: such as "bench"; title: for people; created: with time zone, UTC.
+        made_by: see `provenance`; result: what was measured. Both are what JSON gives back: lists for tuples, None for NaN.
+    """
+
+    id: str
+    kind: str
+    title: str
+    created: datetime
+    made_by: dict
+    result: dict
+
+
+class Store:
+    """The runs in one database. Threads may share it, and processes may write to the same database.
+
+    Args: url: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; None for `default_url()`. Tables are made on first use.
+    Raises: InputError, here and in every method, if the database cannot be reached, is none, or is of a newer layout.
+    """
+
+    def __init__(self, url=None):
+        url = _parse(default_url() if url is None else url)
+        self._place, self._password = _place(url), url.password
+        try:
+            self._engine = _engine(url)
+        except ImportError as error:
+            raise InputError("Postgres needs its driver; run pip install 'psycopg[binary]'.", key="runs.driver") from error
+        except OSError as error:
+            raise self._unreachable(error.strerror) from error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def add(self, kind, result, *, title="", made_by=None, arrays=None):
+        """Store a result: all of it or, if anything fails, nothing.
+
+        Args:
+            kind: such as "bench".
+            result, made_by: dicts of what JSON knows and of NumPy's numbers. NaN and infinity become None: JSON has no word for them.
+            arrays: {name: array} of any dtype but object.
+        Returns: the `Run` as `get` will give it.
+        """
+        title = title.encode("utf-8", "replace").decode().replace("\0", "")  # what a file name may hold and a database may not
+        run = Run(secrets.token_hex(8), kind, title, datetime.now(UTC), _plain(made_by or {}), _plain(result))
+        packed = _pack(arrays) if arrays else None  # before the transaction, which others wait for
+        with self._transaction(writes=True) as connection:
+            connection.execute(sa.insert(_runs).values({**vars(run), "created": run.created.replace(tzinfo=None)}))
+            if packed is not None:
+                connection.execute(sa.insert(_arrays).values(run=run.id, npz=packed))
+        return run
+
+    def get(self, id):
+        """Return the `Run` of that id. Raises: InputError if there is none."""
+        with self._transaction() as connection:
+            row = connection.execute(sa.select(_runs).where(_runs.c.id == _checked(id))).first()
+        if row is None:
+            raise _unknown(id)
+        return _run(row)
+
+    def arrays(self, id):
+        """Return {name: array} of a run, empty if it was stored without. Raises: InputError if there is no such run."""
+        with self._transaction() as connection:
+            row = connection.execute(sa.select(_arrays.c.npz).select_from(_runs.outerjoin(_arrays)).where(_runs.c.id == _checked(id))).first()
+        if row is None:
+            raise _unknown(id)
+        return _unpack(row.npz) if row.npz is not None else {}
+
+    def list(self, kind=None, limit=100):
+        """Return the newest `limit` runs, of one kind or of all, newest first; limit None for every run."""
+        query = sa.select(_runs).order_by(_runs.c.created.desc(), _runs.c.id).limit(limit)
+        if kind is not None:
+            query = query.where(_runs.c.kind == kind)
+        with self._transaction() as connection:
+            return [_run(row) for row in connection.execute(query)]
+
+    def remove(self, id):
+        """Delete a run with its arrays. Raises: InputError if there is no such run."""
+        with self._transaction(writes=True) as connection:
+            connection.execute(sa.delete(_arrays).where(_arrays.c.run == _checked(id)))
+            if not connection.execute(sa.delete(_runs).where(_runs.c.id == id)).rowcount:
+                raise _unknown(id)
+
+    @contextmanager
+    def _transaction(self, *, writes=False):
+        """Yield a connection in a transaction, the tables being there; what the database cannot do becomes an `InputError`."""
+        try:
+            with self._engine.connect() as connection:
+                with connection.begin():
+                    there = sa.inspect(connection).has_table(_layout.name)
+                if not there:
+                    _create(connection)
+                with connection.execution_options(writes=writes).begin():
+                    self._check_layout(connection)
+                    yield connection
+        except DBAPIError as error:
+            if isinstance(error, _BUGS) and getattr(error.orig, "sqlstate", None) != _FORBIDDEN:
+                raise
+            raise self._unreachable(str(error.orig)) from error
+
+    def _check_layout(self, connection):
+        found = connection.scalar(sa.select(sa.func.max(_layout.c.version)))
+        if found != LAYOUT:
+            raise InputError(
+                f"The store of runs at {self._place} has layout {found}, this version reads {LAYOUT}; "
+                "update Blockscope, or name another store in BLOCKSCOPE_RUNS.",
+                key="runs.layout",
+                place=self._place,
+                found=found,
+                known=LAYOUT,
+            )
+
+    def _unreachable(self, reason):
+        reason = reason.strip().splitlines()[0].rstrip(".") if reason and reason.strip() else "it does not answer"
+        if self._password and self._password in reason:
+            reason = "it does not let us in"
+        return InputError(
+            f"The store of runs at {self._place} cannot be used: {reason}; see that it is there and may be written, or name another in BLOCKSCOPE_RUNS.",
+            key="runs.unreachable",
+            place=self._place,
+            reason=reason,
+        )
+
+
+def default_url():
+    """Return the URL of the store: BLOCKSCOPE_RUNS, or else ~/.local/share/blockscope/runs.sqlite unless XDG_DATA_HOME says otherwise."""
+    if url := os.environ.get("BLOCKSCOPE_RUNS"):
+        return url
+    folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "blockscope"
+    return sa.URL.create("sqlite", database=str(folder / "runs.sqlite")).render_as_string(hide_password=False)
+
+
+def provenance(*, pack=None, **facts):
+    """Tell what makes a run: to be stored as its `made_by`.
+
+    Args: pack: name or folder of the pack that is measured; facts: whatever else decides the numbers (seed, device, limit), and wins.
+    Returns: a dict with command (paths cut to their names), versions, machine, the pack's name and `pack_hash`, and the facts.
+    Raises: InputError if there is no such pack.
+    """
+    made_by = {
+        "command": _command_line(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}},
+        "machine": platform.machine(),
+    }
+    if pack is not None:
+        description = describe(pack)
+        made_by |= {"pack": description.name, "pack_hash": _pack_hash(description)}
+    return made_by | facts
+
+
+def _pack_hash(description):
+    """Return the SHA-256 of a pack's table of files, sorted by name: the same for the same weights and reference, wherever they lie."""
+    files = description.facts.get("files", {})
+    return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode()).hexdigest()
+
+
+def _command_line():
+    """Return the command that runs, with paths cut to their names and what may hold a password left out."""
+    program = Path(sys.argv[0])
+    start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return shlex.join([*start, *(_short(word) for word in sys.argv[1:])])
+
+
+def _short(word):
+    option, value = re.fullmatch(r"([\w.-]+=)?(.*)", word, re.DOTALL).groups()  # --out=folder, near=folder
+    if "://" in value:
+        return f"{option or ''}{value.partition('://')[0]}://..."
+    return (option or "") + (value if value.startswith("torchvision:") else Path(value).name or value)
+
+
+def _parse(url):
+    """Return the URL with the driver that we use. Raises: InputError, which does not repeat it: it may hold a password."""
+    with suppress(ArgumentError, ValueError):
+        url = sa.make_url(url)
+        backend = url.drivername.partition("+")[0]
+        if backend == "sqlite" and url.database and not url.database.startswith((":memory:", "file:")):
+            return url.set(drivername="sqlite", database=str(Path(url.database).expanduser()))
+        if backend in ("postgresql", "postgres") and "@" not in (url.host or ""):  # an @ there is the tail of a password
+            return url.set(drivername="postgresql+psycopg")
+    raise InputError(
+        "What names the store of runs (BLOCKSCOPE_RUNS) is no address of one; write sqlite:////folder/runs.sqlite or postgresql://user:password@host/database, "
+        "and in the password %40 for @, %3A for : and %2F for /.",
+        key="runs.url",
+    )
+
+
+def _place(url):
+    """Return how a sentence names the database: its file, or its URL without what may be secret."""
+    if url.get_backend_name() == "sqlite":
+        return url.database
+    return url.set(query={k: v for k, v in url.query.items() if k in ("host", "port")}).render_as_string(hide_password=True)
+
+
+def _engine(url):
+    if url.get_backend_name() != "sqlite":
+        patience = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
+        return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=patience)
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    # The file is opened for each transaction: a kept connection would go on writing to a file that somebody has replaced.
+    # Without an isolation level Python's sqlite3 begins no transactions of its own; `_begin` does.
+    engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args={"timeout": _WAIT, "isolation_level": None})
+    sa.event.listen(engine, "connect", _use_wal)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _use_wal(connection, _):
+    with suppress(sqlite3.Error):  # a file that is in use or may only be read stays as it is; anything worse shows at the first statement
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _begin(connection):
+    """Begin a transaction of SQLite; one that will write takes the lock at once, as taking it after a read may fail without a wait."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+def _create(connection):
+    """Make the tables; of several processes that are about to, one does."""
+    with connection.execution_options(writes=True).begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        _tables.create_all(connection)
+        if connection.scalar(sa.select(sa.func.max(_layout.c.version))) is None:
+            connection.execute(sa.insert(_layout).values(version=LAYOUT))
+
+
+def _checked(id):
+    """Return the id if one may look like that: what comes from a URL is shown to no database before."""
+    if not re.fullmatch("[0-9a-f]{16}", str(id)):
+        raise _unknown(id)
+    return id
+
+
+def _unknown(id):
+    id = str(id)[:40]
+    return InputError(f"There is no run {id!r} in this store; it may have been removed, or be kept in another store.", key="runs.unknown", id=id)
+
+
+def _run(row):
+    return Run(row.id, row.kind, row.title, row.created.replace(tzinfo=UTC), row.made_by, row.result)
+
+
+def _plain(value):
+    """Return a value as JSON gives it back; NaN and infinity come back as None."""
+    return json.loads(json.dumps(value, default=_number), parse_constant=lambda _: None)
+
+
+def _number(value):
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a run cannot keep a {type(value).__name__}: {value!r:.80}")
+
+
+def _pack(arrays):
+    """Return arrays as the bytes of an .npz file; `np.savez` has no room for an array named "file"."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+    return made.getvalue()
+
+
+def _unpack(data):
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
