@@ -6,13 +6,15 @@ Exit codes: 0 all well; 1 some pictures could not be read; 2 bad input, with one
 import argparse
 import json
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
-from core.detectors import DEFAULT, DETECTORS
+from core.detectors import DEFAULT, ONE_PASS
 from core.errors import InputError
 from core.networks import NETWORKS
 from core.packs import list_packs
+from core.table import look_up
 from core.training import METHODS
 
 EXAMPLES = """examples:
@@ -20,6 +22,7 @@ EXAMPLES = """examples:
   python -m core verdict cat.jpg page.png --json
   python -m core blocks --pack toybox --images toybox:test --limit 500
   python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
+  python -m core bench --pack toybox --id toybox:test --ood near=toybox:near --ood noise=noise:uniform --blocks
   python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack
 """
 
@@ -114,10 +117,10 @@ def score(options):
     from core.probe import probe
     from core.verdict import Judge
 
-    names = list(DETECTORS) if options.detectors == "all" else options.detectors.split(",")
+    names = list(ONE_PASS) if options.detectors == "all" else options.detectors.split(",")
     device, keep = pick_device(options.device), _keep(options.keep)
     network, preprocessing, pack = _network(options, device)
-    reference = pack.reference if pack else _fitted_on(options.fit, network, preprocessing, device)
+    reference = pack.reference if pack else _fitted_on(options, network, preprocessing, device)[0]
     judge = Judge(reference, tuple(dict.fromkeys([*names, options.detector])))
     source = open_source(options.images)
     stop = min(options.limit or len(source), len(source))
@@ -141,6 +144,98 @@ def score(options):
     document = {"out": str(out), "pictures": len(rows), "errors": len(errors), "id": called.count("ID"), "ood": called.count("OOD")}
     _show(options, document, [(f"{len(rows)} pictures scored into {out}: {called.count('ID')} ID, {called.count('OOD')} OOD, {len(errors)} unreadable",)])
     return 1 if errors else 0
+
+
+def bench(options):
+    import torch
+
+    from core.detectors import DETECTORS, TWO_PASSES
+    from core.detectors.odin import perturbation
+    from core.device import pick_device
+    from core.evaluation import block_table, evaluate, figures
+    from core.images.sources import named_sources, open_source, read
+    from core.jigsaw import jigsaw
+    from core.metrics import CONVENTIONS
+    from core.probe import probe_all
+    from core.verdict import Judge
+
+    began = time.perf_counter()
+    look_up(CONVENTIONS, options.convention, kind="convention")
+    names = list(DETECTORS) if options.detectors == "all" else options.detectors.split(",")
+    device, sources = pick_device(options.device), named_sources(options.ood)
+    network, preprocessing, pack = _network(options, device)
+    if not (pack or (options.id and sources)):
+        raise InputError("A network without a pack needs --id SRC and at least one --ood NAME=SRC.", key="cli.bench")
+    if options.ood and not options.id and "jigsaw" in sources.values():
+        raise InputError("Puzzles are cut from the pictures of --id SRC; add it.", key="cli.bench")
+    two_passes = any(name in TWO_PASSES for name in names)
+    reference, selection = (pack.reference, pack.selection) if pack else _fitted_on(options, network, preprocessing, device, two_passes=two_passes)
+    judge = Judge(reference, tuple(dict.fromkeys(names)))
+
+    def measured(images, what):
+        options_of_pass = {"means": (reference.middle,), "perturb": perturbation(preprocessing) if two_passes else None, "precision": options.precision}
+        return probe_all(network, images, preprocessing, device=device, progress=_progress(f"measuring {what}"), **options_of_pass)
+
+    known, labels, unknown = None, None, {} if sources else dict(reference.unknown)
+    if options.id:
+        batch = read(open_source(options.id), preprocessing, stop=options.limit, progress=_progress("reading"))
+        _need_pictures(batch, options.id)
+        known, labels = measured(batch.images, "known pictures"), batch.labels
+    for name, spec in sources.items():
+        if spec == "jigsaw":
+            images = jigsaw(batch.images, generator=torch.Generator().manual_seed(options.seed), border=selection.border)
+        else:
+            found = read(open_source(spec), preprocessing, stop=options.limit)
+            _need_pictures(found, spec)
+            images = found.images
+        unknown[name] = measured(images, name)
+    evaluation = evaluate(judge, unknown, known=known, labels=labels, by_permutation=selection.by_permutation)
+    document = {
+        "accuracy": None if evaluation.accuracy is None else round(100 * evaluation.accuracy, 3),
+        "selected": evaluation.selected,
+        "convention": options.convention,
+        "pictures": {"known": len(reference.held_out if known is None else known), **{name: len(a) for name, a in unknown.items()}},
+        "detectors": figures(evaluation, convention=options.convention, resamples=options.resamples, seed=options.seed),
+        "unavailable": evaluation.unavailable,
+        **({"blocks": block_table(evaluation)} if options.blocks else {}),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+    if not options.no_save:
+        document["run"] = _keep_run(options, document, evaluation, pack, device)
+    if evaluation.doubtful:
+        print("warning: the accuracy is near guessing: preprocessing or labels are probably wrong, so no number below means much.", file=sys.stderr)
+    _show(options, document, _bench_lines(document))
+    return 0
+
+
+def build(options):
+    from core.training.command import build_pack
+
+    figures = build_pack(options, log=lambda line: print(line, file=sys.stderr))
+    _show(options, figures, [(f"{name}: {value}",) for name, value in figures.items() if not isinstance(value, dict)])
+    return 0
+
+
+def runs(options):
+    from core.runs import Store
+
+    with Store(options.url) as store:
+        if options.action == "list":
+            found = [_run_line(run) for run in store.list(kind=options.kind, limit=options.limit or 20)]
+            _show(options, found, [(r["id"], r["created"], r["kind"], r["title"]) for r in found])
+        elif not options.id:
+            raise InputError(f"Say which run: python -m core runs {options.action} ID; runs list names them.", key="cli.run")
+        else:
+            run = store.get(options.id)
+            document = {**_run_line(run), "made_by": run.made_by, "result": run.result}
+            if options.action == "export":
+                out = Path(options.out or f"run-{run.id}.json")
+                out.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
+                _show(options, {"out": str(out)}, [(f"{run.id} is in {out}",)])
+            else:
+                lines = _bench_lines(run.result) if run.kind == "bench" else [(json.dumps(run.result),)]
+                _show(options, document, [(run.id, run.title), *((k, str(v)) for k, v in run.made_by.items()), *lines])
+    return 0
 
 
 def train(options):
@@ -177,7 +272,7 @@ def _parser():
         sub.add_argument("--precision", default="fp32", help="fp32 (default) or bf16")
         return sub
 
-    def network(sub, *, needed=True):
+    def network(sub, *, fitted=True):
         sub.add_argument("--pack", help="name or folder of a pack")
         sub.add_argument("--arch", help=f"an architecture: {', '.join(NETWORKS)}, or a torchvision classifier")
         sub.add_argument("--weights", type=Path, help="safetensors, or .pt/.pth that holds tensors only")
@@ -185,10 +280,25 @@ def _parser():
         sub.add_argument("--size", type=int, default=32, help="input size in pixels (default 32)")
         sub.add_argument("--mean", type=_three, default=(0.485, 0.456, 0.406), help="of the preprocessing, as a,b,c")
         sub.add_argument("--std", type=_three, default=(0.229, 0.224, 0.225), help="of the preprocessing, as a,b,c")
+        sub.add_argument("--jpeg", type=int, help="quality of a JPEG that every input goes through, 1 to 95")
+        if fitted:
+            sub.add_argument("--fit", metavar="SRC", help="known pictures to fit detectors on, with --arch; a pack has its own")
+            sub.add_argument("--fit-limit", type=_count, default=4000, help="how many of them, half to fit on and half to calibrate (default 4000)")
         return computing(sub)
 
+    def pictures(sub):
+        sub.add_argument("--data", required=True, metavar="SRC", help="labelled pictures to train on")
+        sub.add_argument("--holdout", type=int, default=2000, help="how many of them, from the first, are kept from training for thresholds (default 2000)")
+        sub.add_argument("--val", required=True, metavar="SRC", help="labelled pictures that the figures are measured on")
+        sub.add_argument("--ood", action="append", default=[], metavar="NAME=SRC", help="unknown pictures, for histograms and figures; repeat")
+        sub.add_argument("--ood-limit", type=_count, default=300, help="how many of each (default 300)")
+        sub.add_argument("--bank", type=_count, default=2000, help="training pictures in the reference (default 2000)")
+        sub.add_argument("--classes", help="class names separated by commas, where the source has none")
+        sub.add_argument("--seed", type=int, default=0)
+        sub.add_argument("--border", default="zero", help="of the puzzles that select the block: zero as released (default), or crop")
+
     def judging(sub):
-        sub.add_argument("--detector", default=DEFAULT, help=f"who decides: {', '.join(DETECTORS)} (default {DEFAULT})")
+        sub.add_argument("--detector", default=DEFAULT, help=f"who decides: {', '.join(ONE_PASS)} (default {DEFAULT})")
         sub.add_argument("--keep", type=float, default=95, help="percent of known pictures that the threshold keeps (default 95)")
 
     command(packs, "list the packs that are there", "--json")
@@ -198,7 +308,7 @@ def _parser():
     sub.add_argument("--pack", default="cifar10", help="name or folder of a pack (default cifar10)")
     judging(sub)
 
-    sub = network(command(blocks, "measure NormRatio of every block and select one", "--pack cifar10 --images photos/"))
+    sub = network(command(blocks, "measure NormRatio of every block and select one", "--pack cifar10 --images photos/"), fitted=False)
     sub.add_argument("--images", required=True, metavar="SRC", help="a .parquet or .npz file, a folder, toybox:test, torchvision:CIFAR10/test")
     sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
     sub.add_argument("--seed", type=int, default=0, help="of the puzzles (default 0)")
@@ -208,32 +318,49 @@ def _parser():
 
     sub = network(command(score, "score many pictures into a Parquet file, a row a picture", "--pack cifar10 --images photos/ --out scores.parquet"))
     sub.add_argument("--images", required=True, metavar="SRC")
-    sub.add_argument("--fit", metavar="SRC", help="known pictures to fit detectors on, with --arch; a pack has its own")
     sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
     sub.add_argument("--detectors", default="all", help="names separated by commas, or all")
     sub.add_argument("--batch-size", type=_count, default=256)
     sub.add_argument("--out", required=True, help="the Parquet file to write")
     judging(sub)
 
+    sub = network(command(bench, "measure every detector and block on known and unknown pictures", "--pack toybox --ood near=toybox:near --id toybox:test"))
+    sub.add_argument("--id", metavar="SRC", help="labelled known pictures; with a pack by default the numbers of its held-out ones")
+    sub.add_argument(
+        "--ood", action="append", default=[], metavar="NAME=SRC", help="unknown pictures, jigsaw for puzzles of --id; repeat; with a pack by default its own"
+    )
+    sub.add_argument("--limit", type=_count, help="how many pictures of each source (default all)")
+    sub.add_argument("--detectors", default="all", help="names separated by commas, or all")
+    sub.add_argument("--convention", default="id_positive", help="what FPR@95TPR counts: id_positive (default), ood_positive or odin_grid")
+    sub.add_argument("--blocks", action="store_true", help="every block's FeatureNorm on every set too")
+    sub.add_argument("--resamples", type=int, default=500, help="of the bootstrap intervals of FPR@95TPR; 0 for no intervals (default 500)")
+    sub.add_argument("--seed", type=int, default=0, help="of puzzles and bootstrap (default 0)")
+    sub.add_argument("--no-save", action="store_true", help="do not keep the result in the run store")
+
+    sub = command(runs, "list, show or export results that were kept", "list")
+    sub.add_argument("action", choices=("list", "show", "export"))
+    sub.add_argument("id", nargs="?", metavar="ID")
+    sub.add_argument("--kind", help="list runs of one kind only, such as bench")
+    sub.add_argument("--limit", type=_count, help="list so many, newest first (default 20)")
+    sub.add_argument("--out", metavar="FILE", help="where export writes to (default run-ID.json)")
+    sub.add_argument("--url", help="of the store; by default BLOCKSCOPE_RUNS, else a SQLite file of your own")
+
     sub = computing(command(train, "train a network and build its pack", "--data toybox:train --val toybox:test --out my_pack"))
     sub.add_argument("--method", default="standard", help=f"one of {', '.join(METHODS)}")
     sub.add_argument("--arch", default="cifar_resnet18")
     sub.add_argument("--width", type=int, default=32)
-    sub.add_argument("--data", required=True, metavar="SRC", help="labelled pictures to train on")
-    sub.add_argument("--holdout", type=int, default=2000, help="how many of them, from the first, are kept from training for thresholds (default 2000)")
-    sub.add_argument("--val", required=True, metavar="SRC", help="labelled pictures that the figures are measured on")
-    sub.add_argument("--ood", action="append", default=[], metavar="NAME=SRC", help="unknown pictures, for histograms and figures; repeat")
-    sub.add_argument("--ood-limit", type=_count, default=300, help="how many of each (default 300)")
-    sub.add_argument("--bank", type=_count, default=2000, help="training pictures in the reference (default 2000)")
-    sub.add_argument("--classes", help="class names separated by commas, where the source has none")
     sub.add_argument("--epochs", type=_count, default=24)
-    sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--size", type=int, default=32)
     sub.add_argument("--mean", type=_three, default=(0.4914, 0.4822, 0.4465))
     sub.add_argument("--std", type=_three, default=(0.247, 0.2435, 0.2616))
     sub.add_argument("--jpeg", type=int, help="quality of the JPEG that every input goes through; see core/images/preprocess.py")
-    sub.add_argument("--border", default="zero", help="of the puzzles that select the block: zero as released (default), or crop")
     sub.add_argument("--out", required=True, metavar="PACK", help="folder of the pack")
+    pictures(sub)
+
+    sub = computing(command(build, "measure a pack's network anew, without training", "--pack my_pack --data toybox:train --val toybox:test"))
+    sub.add_argument("--pack", required=True, help="name or folder of the pack")
+    sub.add_argument("--out", metavar="PACK", help="folder of the new pack; by default the old one is replaced")
+    pictures(sub)
 
     sub = command(download, "download a picture set that is not part of this project", "CIFAR10")
     sub.add_argument("name", help="CIFAR10")
@@ -252,21 +379,61 @@ def _network(options, device):
     if not options.arch or not options.weights:
         raise InputError("Say which network: --pack P, or --arch A with --weights FILE.", key="cli.network")
     network = build.load(options.arch, options.weights, width=options.width)
-    return network.to(device), Preprocessing(options.size, options.mean, options.std), None
+    return network.to(device), Preprocessing(options.size, options.mean, options.std, options.jpeg), None
 
 
-def _fitted_on(spec, network, preprocessing, device):
-    """Return the reference of known pictures: half of the first 4,000 at most as bank, half held out."""
+def _fitted_on(options, network, preprocessing, device, *, two_passes=False):
+    """Return (Reference, Selection) of the known pictures of --fit: half of the first --fit-limit as bank, half held out."""
     from core.images.sources import open_source, read
     from core.packs.build import make_reference
 
-    if not spec:
+    if not options.fit:
         raise InputError("Detectors of a network without a pack need known pictures: add --fit SRC.", key="cli.fit")
-    source = open_source(spec)
-    half = min(2000, len(source) // 2)
+    source = open_source(options.fit)
+    half = min(options.fit_limit, len(source)) // 2
     bank, held_out = read(source, preprocessing, stop=half), read(source, preprocessing, start=half, stop=2 * half)
-    _need_pictures(bank, spec)
-    return make_reference(network, preprocessing, bank, held_out, device=device)[0]
+    _need_pictures(bank, options.fit)
+    return make_reference(network, preprocessing, bank, held_out, device=device, two_passes=two_passes)[:2]
+
+
+def _keep_run(options, document, evaluation, pack, device):
+    """Put a result into the run store. Returns: its id, or None, with a line on stderr, where the store cannot be reached."""
+    from core.runs import Store, provenance
+
+    facts = {"seed": options.seed, "device": str(device), "convention": options.convention, "limit": options.limit}
+    arrays = {f"known/{d}": scores for d, scores in evaluation.known.items()}
+    arrays |= {f"{name}/{d}": scores for name, each in evaluation.unknown.items() for d, scores in each.items()}
+    title = f"{pack.name if pack else options.arch}: {', '.join(evaluation.unknown)}"
+    try:
+        with Store() as store:
+            return store.add("bench", document, title=title, made_by=provenance(pack=pack and pack.name, **facts), arrays=arrays).id
+    except InputError as error:
+        print(f"warning: the result is not kept: {error}", file=sys.stderr)
+        return None
+
+
+def _bench_lines(document):
+    """Return lines for people: accuracy first, then detectors x sets, then blocks."""
+    accuracy = "unknown (no labels)" if document["accuracy"] is None else f"{document['accuracy']} %"
+    detectors = document["detectors"]
+    sets = list(next(iter(detectors.values()), {}))
+    lines = [(f"ID accuracy {accuracy}; AUROC / FPR@95TPR in %, {document['convention']}; selected block {document['selected']}",)]
+    lines.append(("", *sets, "mean"))
+    for name, row in detectors.items():
+        mean = [sum(row[s][k] for s in sets) / len(sets) for k in ("auroc", "fpr95")]
+        lines.append((name, *(f"{row[s]['auroc']:.1f}/{row[s]['fpr95']:.1f}" for s in sets), f"{mean[0]:.1f}/{mean[1]:.1f}"))
+    lines += [(f"{name}: {sentence}",) for name, sentence in document["unavailable"].items()]
+    if blocks := document.get("blocks"):
+        lines.append(("FeatureNorm of each block, AUROC in %",))
+        lines.append(("", *blocks["auroc"], "mean"))
+        for k, block in enumerate(blocks["names"]):
+            marks = " <- selected" * (block == blocks["selected"]) + " <- best" * (block == blocks["oracle"])
+            lines.append((block, *(f"{values[k]:.1f}" for values in blocks["auroc"].values()), f"{blocks['mean'][k]:.1f}{marks}"))
+    return lines
+
+
+def _run_line(run):
+    return {"id": run.id, "created": run.created.isoformat(timespec="seconds"), "kind": run.kind, "title": run.title}
 
 
 def _verdict_row(file, v):

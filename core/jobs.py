@@ -6,27 +6,40 @@ from dataclasses import dataclass, field
 from core.errors import InputError
 
 
+class Stopped(Exception):
+    """Raised by `Job.report` inside work that was asked to end."""
+
+
 @dataclass
 class Job:
     """One piece of work in a thread of its own.
 
     Attributes:
-        done, total: progress, as the work reports it; total 0 where it is not known.
+        done, total: progress, as the work reports it; total 0 where it is not known. doing: a word for what it does just now.
         result: what the work returned; error: the `InputError` it raised. A bug in it shows where `wait` or `check` is called.
-        stop: set to ask the work to end; it looks at it itself.
+        stop: set to ask the work to end; work that calls `report` ends there, other work looks at it itself.
+        stopped: whether it ended because of that.
     """
 
     done: int = 0
     total: int = 0
+    doing: str = ""
     result: object = None
     error: InputError | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    stopped: bool = False
     _bug: BaseException | None = None
     _thread: threading.Thread | None = None
 
     @property
     def running(self):
         return self._thread is not None and self._thread.is_alive()
+
+    def report(self, done, total):
+        """Say how far the work has come. Raises: Stopped if it was asked to end."""
+        self.done, self.total = done, total
+        if self.stop.is_set():
+            raise Stopped
 
     def wait(self, seconds=None):
         """Wait until the work ends. Returns: self. Raises: what the work raised, unless it is an `InputError`."""
@@ -46,6 +59,8 @@ def start(work, *arguments):
     def run():
         try:
             job.result = work(job, *arguments)
+        except Stopped:
+            job.stopped = True
         except InputError as error:
             job.error = error
         except BaseException as error:  # kept for whoever waits: a thread has nobody above it

@@ -26,6 +26,7 @@ class Activations:
         features: (N, D) float32, the input of the linear head; the mean of the last block where there is no such head.
         norms: (N, K) float32, FeatureNorm of each block; higher = more ID.
         means: {block: (N, channels) float32}, each block's mean over its positions, for the blocks asked for.
+        perturbed: Activations of the same pictures after a step that a detector asks for, as ODIN's, or None.
     """
 
     blocks: tuple
@@ -33,6 +34,7 @@ class Activations:
     features: torch.Tensor
     norms: torch.Tensor
     means: dict
+    perturbed: "Activations | None" = None
 
     def __len__(self):
         return len(self.logits)
@@ -51,15 +53,18 @@ class Activations:
         return self._each(lambda tensor: tensor.to(device))
 
     def _each(self, change):
-        changed = {f.name: change(getattr(self, f.name)) for f in fields(self) if f.name not in ("blocks", "means")}
-        return replace(self, **changed, means={name: change(mean) for name, mean in self.means.items()})
+        changed = {f.name: change(getattr(self, f.name)) for f in fields(self) if f.name not in ("blocks", "means", "perturbed")}
+        perturbed = None if self.perturbed is None else self.perturbed._each(change)
+        return replace(self, **changed, means={name: change(mean) for name, mean in self.means.items()}, perturbed=perturbed)
 
 
 def concatenate(parts):
     """Join the activations of one network's batches in order."""
     parts = list(parts)
     joined = {name: torch.cat([getattr(p, name) for p in parts]) for name in ("logits", "features", "norms")}
-    return Activations(parts[0].blocks, **joined, means={k: torch.cat([p.means[k] for p in parts]) for k in parts[0].means})
+    means = {k: torch.cat([p.means[k] for p in parts]) for k in parts[0].means}
+    perturbed = None if parts[0].perturbed is None else concatenate(p.perturbed for p in parts)
+    return Activations(parts[0].blocks, **joined, means=means, perturbed=perturbed)
 
 
 def feature_norm(x, over=(2, 3)):
@@ -72,7 +77,7 @@ def feature_norm(x, over=(2, 3)):
     return torch.linalg.vector_norm(x.relu(), dim=over, dtype=torch.float32).mean(1)
 
 
-def probe(network, images, *, blocks=None, means=(), precision="fp32"):
+def probe(network, images, *, blocks=None, means=(), precision="fp32", perturb=None):
     """Run one forward pass and measure every block.
 
     Args:
@@ -81,6 +86,7 @@ def probe(network, images, *, blocks=None, means=(), precision="fp32"):
         blocks: names of the modules to measure; all of `find_blocks` by default.
         means: blocks whose channel means are returned too.
         precision: fp32 or bf16; what is returned is float32 either way.
+        perturb: a function (network, images) -> images; what it returns is probed too, as `perturbed`. See `core.detectors.odin`.
     Returns: Activations on the device of the images.
     Raises: InputError for an unknown block, or one that the forward pass does not reach.
     """
@@ -116,7 +122,8 @@ def probe(network, images, *, blocks=None, means=(), precision="fp32"):
         raise InputError(f"The forward pass does not reach the block {absent[0]!r}; leave it out.", key="blocks.unreached", name=absent[0])
     has_head = kept and kept["logits"].shape == logits.shape and kept["logits"].data_ptr() == logits.data_ptr()
     features = kept["features"].float() if has_head else pooled[last]
-    return Activations(blocks, logits.float(), features, torch.stack([norms[b] for b in blocks], 1), {b: pooled[b] for b in means})
+    again = None if perturb is None else probe(network, perturb(network, images), blocks=blocks, precision=precision)
+    return Activations(blocks, logits.float(), features, torch.stack([norms[b] for b in blocks], 1), {b: pooled[b] for b in means}, again)
 
 
 def probe_all(network, images, preprocessing, *, device="cpu", batch_size=256, progress=None, **options):

@@ -7,7 +7,7 @@ so that thresholds and p-values at any share of known pictures kept cost nothing
 from dataclasses import dataclass
 
 from core.conformal import conformal_p, threshold_at
-from core.detectors import DEFAULT, DETECTORS, make
+from core.detectors import DEFAULT, DETECTORS, ONE_PASS, TWO_PASSES, make
 from core.errors import InputError, unknown
 
 
@@ -50,13 +50,13 @@ class Verdict:
 class Judge:
     """Fit detectors on a reference and judge measured pictures.
 
-    Args: reference: a `core.reference.Reference`; detectors: their names, all by default.
+    Args: reference: a `core.reference.Reference`; detectors: their names, all that need one pass only by default.
     Attributes: detectors: {name: fitted detector}; known_scores: {name: scores of the held-out known pictures};
         unavailable: {name: sentence} of those that this network cannot have.
     Raises: InputError for an unknown detector.
     """
 
-    def __init__(self, reference, detectors=tuple(DETECTORS)):
+    def __init__(self, reference, detectors=ONE_PASS):
         self.reference, self.detectors, self.known_scores, self.unavailable = reference, {}, {}, {}
         for name in detectors:
             if name not in DETECTORS:
@@ -69,19 +69,20 @@ class Judge:
                 self.unavailable[name] = str(error)
 
     def scores(self, activations):
-        """Return {detector: (N,) float64 scores}."""
+        """Return {detector: (N,) float64 scores}; two-pass detectors are left out where only one pass was made."""
         return self._measure(activations)[0]
 
     def _measure(self, activations):
         """Score with every detector once. Returns: ({detector: scores}, {member of the consensus: p-values})."""
-        scores = {name: detector.score(activations).cpu() for name, detector in self.detectors.items() if name != "consensus"}
+        skipped = ("consensus",) if activations.perturbed is not None else ("consensus", *TWO_PASSES)
+        scores = {name: detector.score(activations).cpu() for name, detector in self.detectors.items() if name not in skipped}
         if "consensus" not in self.detectors:
             return scores, {}
         consensus = self.detectors["consensus"]
         missing = {name: detector.score(activations).cpu() for name, detector in consensus.fitted.items() if name not in scores}
         members = consensus.member_p({**scores, **missing})
         scores["consensus"] = consensus.combine(members)
-        return {name: scores[name] for name in self.detectors}, members
+        return {name: scores[name] for name in self.detectors if name in scores}, members
 
     def _members(self):
         """Return {member: detector} that the consensus has fitted already."""

@@ -69,11 +69,13 @@ def pictures(generator):
 def _measured(features, norms, weight):
     from core.probe import Activations
 
-    return Activations(("early", "middle", "late"), features @ weight.T, features, norms, {"middle": features.clone()})
+    blocks, means = ("early", "middle", "late"), {"middle": features.clone()}
+    perturbed = Activations(blocks, 1.02 * features @ weight.T, 1.02 * features, norms, {})
+    return Activations(blocks, features @ weight.T, features, norms, means, perturbed)
 
 
 def _clusters(seed=0, *, bank=300, held_out=600, fresh=600, shifted=200):
-    """Measure pictures that never were: three classes as Gaussian clusters along their own axes, and unknown ones elsewhere.
+    """Measure pictures that never were: six features for each of three classes and six for unknown pictures, after a ReLU.
 
     Unknown pictures differ in everything that a detector reads: another direction, a shorter feature, a weaker response.
     """
@@ -82,18 +84,19 @@ def _clusters(seed=0, *, bank=300, held_out=600, fresh=600, shifted=200):
     from core.reference import Reference
 
     generator = torch.Generator().manual_seed(seed)
-    weight = torch.zeros(3, 8)
-    weight[:, :3] = 2 * torch.eye(3)
+    groups = torch.eye(4).repeat_interleave(6, 1)  # which of the 24 features respond: to each class, and to unknown pictures
+    weight = 0.3 * groups[:3] + 0.1 * torch.randn(3, 24, generator=torch.Generator().manual_seed(1))  # of one network, whatever the seed
+
+    def features(means):
+        return (means + 0.4 * torch.randn(means.shape, generator=generator)).relu()
 
     def known(n):
         labels = torch.randint(0, 3, (n,), generator=generator)
-        features = 3 * torch.nn.functional.one_hot(labels, 8) + 0.7 * torch.randn(n, 8, generator=generator)
         norms = 6 + torch.randn(n, 3, generator=generator)
-        return _measured(features, norms, weight), labels
+        return _measured(features(1.5 * groups[labels]), norms, weight), labels
 
     def unknown(n):
-        features = torch.cat([torch.zeros(n, 3), torch.full((n, 5), 0.8)], 1) + 0.7 * torch.randn(n, 8, generator=generator)
-        return _measured(features, 3 + 0.5 * torch.randn(n, 3, generator=generator), weight)
+        return _measured(features(groups[3].expand(n, -1)), 3 + 0.5 * torch.randn(n, 3, generator=generator), weight)
 
     made = Reference(*known(bank), *known(held_out), {}, "late", "middle", (weight, torch.zeros(3)), unknown(bank))
     return SimpleNamespace(reference=made, fresh=known(fresh)[0], shifted=unknown(shifted))

@@ -26,6 +26,18 @@ def energy(logits, *, temperature=1.0):
     return temperature * torch.logsumexp(logits.double() / temperature, 1)
 
 
+def gen(logits, *, gamma=0.1, top=100):
+    """Return the generalised entropy of the highest probabilities, sum of p^gamma * (1 - p)^gamma, with its sign turned.
+
+    Args: (N, C); gamma: in (0, 1); top: how many, all C if there are no more. Returns: (N,) float64 <= 0; higher = more ID.
+
+    Source: Liu et al., CVPR 2023, GEN.
+    """
+    p = logits.double().softmax(1)
+    p = p.topk(min(top, p.shape[1]), dim=1).values
+    return -(p * (1 - p)).pow(gamma).sum(1)
+
+
 class MSP(Detector):
     def score(self, activations):
         return msp(activations.logits)
@@ -42,3 +54,11 @@ class Energy(Detector):
 
     def score(self, activations):
         return energy(activations.logits, temperature=self.temperature)
+
+
+class GEN(Detector):
+    def __init__(self, *, gamma=0.1, top=100):
+        self.gamma, self.top = gamma, top
+
+    def score(self, activations):
+        return gen(activations.logits, gamma=self.gamma, top=self.top)

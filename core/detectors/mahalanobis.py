@@ -1,7 +1,8 @@
-"""Distance to the nearest class mean under the classes' shared covariance, on the channel means of a block.
+"""Distance to the nearest class mean under the classes' shared covariance: of features, of a block's channel means, or relative.
 
 Source: Lee et al., NeurIPS 2018, equation 2, without input noise and without the logistic regression
-over layers, which needs OOD pictures. The default block is the reference's middle one.
+over layers, which needs OOD pictures. Where that takes every layer, `Mahalanobis` takes the penultimate one, as
+OpenOOD's MDS does, and `MahalanobisMiddle` one block, by default the reference's middle one.
 """
 
 import torch
@@ -11,42 +12,73 @@ from core.errors import InputError
 
 
 def class_statistics(x, labels, *, ridge=1e-3):
-    """Return the class means and the shared precision of class-centred vectors.
+    """Return the class means and a root of the shared precision of class-centred vectors.
 
     Args: x: (N, D); labels: (N,); ridge: added to the diagonal, as a share of its mean, since few pictures make it singular.
-    Returns: ((C, D), (D, D)) float64. Multiplying x by a constant leaves distances unchanged.
+    Returns: ((C, D), (D, D)) float64: |(x - mean) @ root| is the distance. Multiplying x by a constant leaves distances unchanged.
     """
     x = x.double()
     classes, index = labels.unique(return_inverse=True)
     means = torch.stack([x[index == c].mean(0) for c in range(len(classes))])
     centred = x - means[index]
     covariance = centred.T @ centred / len(x)
-    scale = covariance.diagonal().mean().clamp_min(1e-30)
-    return means, torch.linalg.inv(covariance + ridge * scale * torch.eye(x.shape[1], dtype=x.dtype, device=x.device))
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    lower = torch.linalg.cholesky(covariance + ridge * covariance.diagonal().mean().clamp_min(1e-30) * identity)
+    return means, torch.linalg.solve_triangular(lower, identity, upper=False).T
 
 
-def nearest_distance(x, means, precision):
-    """Return the squared Mahalanobis distance to the nearest mean. Args: (N, D), (C, D), (D, D). Returns: (N,) float64."""
-    root = torch.linalg.cholesky(precision)  # |x - m|^2 = |root^T (x - m)|^2
-    return torch.cdist(x.double() @ root, means @ root, compute_mode="donot_use_mm_for_euclid_dist").square().amin(1)
+def squared_distances(x, means, root):
+    """Return the squared Mahalanobis distances to every mean. Args: (N, D), (C, D), (D, D). Returns: (N, C) float64 >= 0."""
+    origin = means.mean(0)  # distances do not depend on it, and around it the terms below stay small
+    x, means = (x.double() - origin) @ root, (means - origin) @ root
+    return (x.square().sum(1, keepdim=True) - 2 * x @ means.T + means.square().sum(1)).clamp_min(0)
 
 
-class MahalanobisMiddle(Detector):
-    """Args: block: a block whose means were probed; by default the reference's middle block. ridge: as `class_statistics`."""
+class Mahalanobis(Detector):
+    """Args: ridge: as `class_statistics`."""
 
-    def __init__(self, *, block=None, ridge=1e-3):
-        self.block, self.ridge = block, ridge
+    def __init__(self, *, ridge=1e-3):
+        self.ridge = ridge
 
     def fit(self, reference):
-        self._block = self.block or reference.middle
-        self._means, self._precision = class_statistics(self._of(reference.bank), reference.bank_labels, ridge=self.ridge)
+        self._classes = class_statistics(self._of(reference.bank), reference.bank_labels, ridge=self.ridge)
         return self
 
     def score(self, activations):
         x = self._of(activations)
-        return -nearest_distance(x, self._means.to(x.device), self._precision.to(x.device))
+        return -squared_distances(x, *(t.to(x.device) for t in self._classes)).amin(1)
+
+    def _of(self, activations):
+        return activations.features
+
+
+class MahalanobisMiddle(Mahalanobis):
+    """Args: block: a block whose means were probed; by default the reference's middle block. ridge: as `class_statistics`."""
+
+    def __init__(self, *, block=None, ridge=1e-3):
+        super().__init__(ridge=ridge)
+        self.block = block
+
+    def fit(self, reference):
+        self._block = self.block or reference.middle
+        return super().fit(reference)
 
     def _of(self, activations):
         if self._block not in activations.means:
             raise InputError(f"The means of block {self._block!r} were not probed; ask the probe for them.", key="mahalanobis.means")
         return activations.means[self._block]
+
+
+class RMDS(Mahalanobis):
+    """How much nearer a feature is to a class than to all classes as one: what makes every picture unusual cancels.
+
+    Source: Ren et al., 2021 (arXiv 2106.09022). Both covariances are means over the pictures, with the same relative ridge.
+    """
+
+    def fit(self, reference):
+        self._everything = class_statistics(reference.bank.features, torch.zeros_like(reference.bank_labels), ridge=self.ridge)
+        return super().fit(reference)
+
+    def score(self, activations):
+        x = activations.features
+        return super().score(activations) + squared_distances(x, *(t.to(x.device) for t in self._everything))[:, 0]

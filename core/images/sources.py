@@ -56,7 +56,7 @@ def open_source(spec):
     """Open a source of pictures by its spec.
 
     Args: spec: a .parquet file (columns image, label, optional domain), a folder (flat, or a folder a class), an .npz file
-        (images (N, H, W, 3) uint8, optional labels), "toybox:SPLIT", or "torchvision:CIFAR10/test".
+        (images (N, H, W, 3) uint8, optional labels), "toybox:SPLIT", "noise:uniform", or "torchvision:CIFAR10/test".
     Returns: a sequence of Item with `classes`, the class names or None.
     Raises: InputError if there is no such source or it holds no pictures.
     """
@@ -66,10 +66,12 @@ def open_source(spec):
         return Toybox(rest)
     if kind == "torchvision" and rest:
         return Torchvision(rest)
+    if kind == "noise" and rest:
+        return Noise(rest)
     path = Path(spec).expanduser()
     if not path.exists():
         raise InputError(
-            f"There is no picture source {spec}; give a .parquet or .npz file, a folder, toybox:test or torchvision:CIFAR10/test.",
+            f"There is no picture source {spec}; give a .parquet or .npz file, a folder, toybox:test, noise:uniform or torchvision:CIFAR10/test.",
             key="source.missing",
             spec=spec,
         )
@@ -80,6 +82,27 @@ def open_source(spec):
     if path.suffix == ".npz":
         return Arrays(path)
     raise InputError(f"{path.name} is no picture source; give a .parquet or .npz file, or a folder.", key="source.kind", spec=path.name)
+
+
+def named_sources(pairs):
+    """Return {name: spec} of "NAME=SPEC" strings. Raises: InputError for a string without a name, or a name given twice."""
+    named = {}
+    for pair in pairs:
+        name, equals, spec = str(pair).partition("=")
+        if not (name and equals and spec) or name in named:
+            raise InputError(f"{pair!r} is not of the form NAME=SRC with a name of its own; write, say, svhn=svhn.parquet.", key="source.named", pair=str(pair))
+        named[name] = spec
+    return named
+
+
+def source_id(spec):
+    """Return a name by which a source is found again on another machine: its spec, or "data:" and its place in the data folder."""
+    path = Path(spec).expanduser()
+    if not path.exists():
+        return str(spec)
+    root = data_folder()
+    inside = root and path.resolve().is_relative_to(root.resolve())
+    return f"data:{path.resolve().relative_to(root.resolve()).with_suffix('').as_posix() if inside else path.stem}"
 
 
 def batches(source, preprocessing, *, size=256, start=0, stop=None):
@@ -235,6 +258,30 @@ class Toybox:
     def __getitem__(self, i):
         toy = self._draw(self._split, _checked(i, self))
         return Item(f"{self.name}/{i}", toy.image, toy.label)
+
+
+class Noise:
+    """Noise without end: "uniform" draws every value from 0 to 255 alike, "gaussian" with mean 128 and deviation 255, clipped.
+
+    Both as in Liang et al., ICLR 2018, at 32 x 32; each picture depends on its index alone.
+    """
+
+    KINDS = ("uniform", "gaussian")
+    classes = None
+
+    def __init__(self, kind):
+        if kind not in self.KINDS:
+            raise unknown("noise", kind, self.KINDS)
+        self.name, self._kind = f"noise:{kind}", kind
+
+    def __len__(self):
+        return 10_000
+
+    def __getitem__(self, i):
+        draw = np.random.default_rng([_checked(i, self), self.KINDS.index(self._kind)])
+        shape = (32, 32, 3)
+        values = draw.integers(0, 256, shape) if self._kind == "uniform" else draw.normal(127.5, 255, shape).round().clip(0, 255)
+        return Item(f"{self.name}/{i}", values.astype(np.uint8))
 
 
 class Torchvision:

@@ -11,6 +11,7 @@ import torch
 
 from core.blocks import find_blocks
 from core.detectors import make
+from core.detectors.odin import perturbation
 from core.metrics import measure
 from core.packs.pack import halved, save
 from core.probe import linear_head, probe_all
@@ -37,10 +38,10 @@ def build(folder, *, network, preprocessing, bank, held_out, validation, unknown
     log(f"selected {selection.selected}, middle {reference.middle}; measuring unknown pictures")
     generator = torch.Generator().manual_seed(seed)
     unknown = {"jigsaw": puzzles(held_out.images[:PUZZLES], generator=generator), **{name: batch.images for name, batch in unknown.items()}}
-    options = {"device": device, "means": (reference.middle,)}
+    options = {"device": device, "means": (reference.middle,), "perturb": perturbation(preprocessing)}
     reference = replace(reference, unknown={name: probe_all(network, images, preprocessing, **options) for name, images in unknown.items()})
     figures = {
-        **_figures(reference, probe_all(network, validation.images, preprocessing, **options), validation.labels),
+        **_figures(reference, probe_all(network, validation.images, preprocessing, device=device, means=(reference.middle,)), validation.labels),
         "middle_fpr95": middles,
     }
     facts = {**facts, "figures": figures, "sets": list(unknown)}
@@ -48,17 +49,19 @@ def build(folder, *, network, preprocessing, bank, held_out, validation, unknown
     return figures
 
 
-def make_reference(network, preprocessing, bank, held_out, *, device="cpu", seed=0, border="zero", log=lambda line: None):
+def make_reference(network, preprocessing, bank, held_out, *, device="cpu", seed=0, border="zero", two_passes=True, log=lambda line: None):
     """Measure known pictures and select both blocks.
 
-    Args: as `build`. Returns: (Reference without unknown sets, Selection, {block: percent} as `choose_middle`).
+    Args: as `build`; two_passes: whether the held-out pictures are measured after ODIN's step too.
+    Returns: (Reference without unknown sets, Selection, {block: percent} as `choose_middle`).
     """
 
-    def measured(images):
-        return probe_all(network, images, preprocessing, device=device, means=find_blocks(network))
+    def measured(images, **options):
+        return probe_all(network, images, preprocessing, device=device, means=find_blocks(network), **options)
 
     log("selecting a block by NormRatio")
-    known, kept = measured(bank.images), measured(held_out.images)
+    known = measured(bank.images)
+    kept = measured(held_out.images, perturb=perturbation(preprocessing) if two_passes else None)
     selection = select_block(network, bank.images, preprocessing, permutations=5, seed=seed, border=border, device=device, known=known)
     generator = torch.Generator().manual_seed(seed)
     apart = measured(puzzles(bank.images[:FITTED], generator=generator))

@@ -2,14 +2,14 @@
 
 `weights.safetensors` holds matrices in half precision and everything else in full; `reference.parquet`
 one row a measured picture: the set it belongs to, its label, logits, features, block norms and the
-channel means of the middle block. No picture is in either.
+channel means of the middle block; `perturbed.parquet` what ODIN reads of the same pictures. No picture is in any of them.
 """
 
 import hashlib
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from core.reference import Reference
 from core.selection import Selection
 from core.verdict import Judge
 
+WEIGHTS, REFERENCE, PERTURBED = "weights.safetensors", "reference.parquet", "perturbed.parquet"
 BANK, HELD_OUT, PUZZLES = "bank", "held_out", "puzzles"  # sets of the reference that are no OOD set
 
 
@@ -80,7 +81,7 @@ def load(name_or_folder, *, device=None):
     """
     description = describe(name_or_folder)
     facts, folder = description.facts, description.folder
-    for file in ("weights.safetensors", "reference.parquet"):
+    for file in (WEIGHTS, REFERENCE):
         if not (folder / file).is_file():
             raise InputError(f"The pack {description.name} has no {file}; build it again.", key="pack.damaged", name=description.name)
     try:
@@ -89,8 +90,8 @@ def load(name_or_folder, *, device=None):
         classes = tuple(facts["classes"])
         device = pick_device(device)
         options = facts.get("options", {})
-        network = build.load(facts["arch"], folder / "weights.safetensors", classes=len(classes), width=facts.get("width"), **options)
-        reference = _read_reference(folder / "reference.parquet", selection, facts["selection"]["middle"], linear_head(network))
+        network = build.load(facts["arch"], folder / WEIGHTS, classes=len(classes), width=facts.get("width"), **options)
+        reference = _read_reference(folder, selection, facts["selection"]["middle"], linear_head(network))
     except (TypeError, KeyError, ValueError, pa.ArrowException) as error:
         if isinstance(error, InputError) and str(error.key).startswith(("device", "unknown")):
             raise
@@ -110,8 +111,8 @@ def save(folder, *, facts, network, preprocessing, selection, reference):
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        save_file(_halved(network.state_dict()), beside / "weights.safetensors")
-        _write_reference(beside / "reference.parquet", reference)
+        save_file(_halved(network.state_dict()), beside / WEIGHTS)
+        _write_reference(beside, reference)
         document = {
             "format": FORMAT,
             "detector": DEFAULT,
@@ -148,19 +149,32 @@ def _selection(facts):
     return Selection(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-def _write_reference(file, reference):
+def _write_reference(folder, reference):
     sets = {BANK: (reference.bank, reference.bank_labels), HELD_OUT: (reference.held_out, reference.held_out_labels)}
     unlabelled = {PUZZLES: reference.puzzles, **reference.unknown}
     sets |= {name: (a, torch.full((len(a),), -1)) for name, a in unlabelled.items() if a is not None}
-    measured = [a for a, _ in sets.values()]
+    measured = {name: a for name, (a, _) in sets.items()}
     columns = {
-        "set": pa.array([name for name, (a, _) in sets.items() for _ in range(len(a))]).dictionary_encode(),
+        **_columns(measured),
         "label": pa.array(torch.cat([labels for _, labels in sets.values()]).numpy().astype(np.int16)),
-        "logits": _rows([a.logits for a in measured], np.float32),
-        "norms": _rows([a.norms for a in measured], np.float32),
-        "features": _rows([a.features for a in measured], np.float16),
-        "middle": _rows([a.means[reference.middle] for a in measured], np.float16),
+        "middle": _rows([a.means[reference.middle] for a in measured.values()], np.float16),
     }
+    _write(folder / REFERENCE, columns)
+    if perturbed := {name: a.perturbed for name, a in measured.items() if a.perturbed is not None}:
+        _write(folder / PERTURBED, _columns(perturbed))
+
+
+def _columns(measured):
+    """Return the columns of {set: Activations}."""
+    return {
+        "set": pa.array([name for name, a in measured.items() for _ in range(len(a))]).dictionary_encode(),
+        "logits": _rows([a.logits for a in measured.values()], np.float32),
+        "norms": _rows([a.norms for a in measured.values()], np.float32),
+        "features": _rows([a.features for a in measured.values()], np.float16),
+    }
+
+
+def _write(file, columns):
     pq.write_table(pa.table(columns), file, compression="zstd", compression_level=19)
 
 
@@ -169,20 +183,24 @@ def _rows(tensors, dtype):
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
-def _read_reference(file, selection, middle, head):
-    table = pq.read_table(file)
-    names = np.array(table.column("set").to_pylist())
+def _read_reference(folder, selection, middle, head):
+    table = pq.read_table(folder / REFERENCE)
     labels = torch.from_numpy(table.column("label").to_numpy().astype(np.int64))
-    logits, norms, features, means = (_matrix(table.column(c)) for c in ("logits", "norms", "features", "middle"))
-    everything = Activations(selection.blocks, logits, features, norms, {middle: means})
+    sets, rows = _read(table, selection.blocks, {middle: _matrix(table.column("middle"))})
+    if (folder / PERTURBED).is_file():
+        changed, _ = _read(pq.read_table(folder / PERTURBED), selection.blocks, {})
+        sets |= {name: replace(sets[name], perturbed=a) for name, a in changed.items()}
+    unknown = {name: a for name, a in sets.items() if name not in (BANK, HELD_OUT, PUZZLES)}
+    known = sets[BANK], labels[rows[BANK]], sets[HELD_OUT], labels[rows[HELD_OUT]]
+    return Reference(*known, unknown, selection.selected, middle, head, sets.get(PUZZLES))
 
-    def rows(name):
-        return torch.from_numpy(np.flatnonzero(names == name))
 
-    unknown = {name: everything[rows(name)] for name in dict.fromkeys(names.tolist()) if name not in (BANK, HELD_OUT, PUZZLES)}
-    bank, held_out, puzzles = rows(BANK), rows(HELD_OUT), everything[rows(PUZZLES)]
-    known = everything[bank], labels[bank], everything[held_out], labels[held_out]
-    return Reference(*known, unknown, selection.selected, middle, head, puzzles if len(puzzles) else None)
+def _read(table, blocks, means):
+    """Return ({set: Activations}, {set: its rows})."""
+    names = np.array(table.column("set").to_pylist())
+    everything = Activations(blocks, *(_matrix(table.column(c)) for c in ("logits", "features", "norms")), means)
+    rows = {name: torch.from_numpy(np.flatnonzero(names == name)) for name in dict.fromkeys(names.tolist())}
+    return {name: everything[of] for name, of in rows.items()}, rows
 
 
 def _matrix(column):

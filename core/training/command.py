@@ -1,9 +1,9 @@
-"""Train a network on a source of pictures and build its pack: what `python -m core train` does."""
+"""Train a network on a source of pictures and build its pack: what `python -m core train` and `build` do."""
 
 import platform
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,12 +12,29 @@ import torch
 from core.device import pick_device
 from core.errors import InputError
 from core.images.preprocess import Preprocessing
-from core.images.sources import open_source, read
+from core.images.sources import named_sources, open_source, read, source_id
 from core.networks import build as networks
+from core.packs import describe, load_pack
 from core.packs.build import build
 from core.table import look_up
 from core.training import METHODS
 from core.training.trainer import Recipe, train
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The pictures that a pack is made from.
+
+    Attributes: train, held_out, validation: `Batch`es of known pictures; unknown: {name: Batch}; classes: names;
+        found: {set of the reference: where its pictures are found again}, for pack.toml.
+    """
+
+    train: object
+    held_out: object
+    validation: object
+    unknown: dict
+    classes: tuple
+    found: dict
 
 
 def train_pack(options, *, progress, log):
@@ -29,47 +46,34 @@ def train_pack(options, *, progress, log):
     device = pick_device(options.device)
     preprocessing = Preprocessing(options.size, options.mean, options.std, options.jpeg)
     recipe = Recipe(epochs=options.epochs, seed=options.seed, precision=options.precision)
-    data, validation = open_source(options.data), open_source(options.val)
-    classes = tuple(options.classes.split(",")) if options.classes else data.classes
-    if not classes:
-        raise InputError("The source has no class names; add --classes a,b,c.", key="training.names")
-    if not 0 < options.holdout < len(data):
-        raise InputError(f"--holdout is {options.holdout}; keep fewer than the {len(data)} pictures there are.", key="training.holdout")
-    unknown = {}
-    for pair in options.ood:
-        name, _, spec = pair.partition("=")
-        unknown[name] = read(open_source(spec), preprocessing, stop=options.ood_limit)
-    log("reading pictures")
-    held_out = read(data, preprocessing, stop=options.holdout)
-    known, measured = read(data, preprocessing, start=options.holdout), read(validation, preprocessing)
+    sets = read_sets(options, preprocessing, log=log)
     with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
         torch.manual_seed(options.seed)
-        network = networks.create(options.arch, classes=len(classes), width=options.width)
+        network = networks.create(options.arch, classes=len(sets.classes), width=options.width)
     out = Path(options.out)
     checkpoint = out.parent / f".{out.name}.checkpoint.pt"
     loss = method.load()
-    log(f"training {options.arch} of width {options.width} for {options.epochs} epochs on {len(known.images)} pictures on {device}")
+    log(f"training {options.arch} of width {options.width} for {options.epochs} epochs on {len(sets.train.images)} pictures on {device}")
     network, curve = train(
         network,
-        known.images,
-        known.labels,
+        sets.train.images,
+        sets.train.labels,
         preprocessing,
         recipe,
         loss=loss,
-        validation=(measured.images, measured.labels),
+        validation=(sets.validation.images, sets.validation.labels),
         device=device,
         checkpoint=checkpoint,
         progress=progress,
     )
-    network = network.to(memory_format=torch.contiguous_format)
     facts = {
         "arch": options.arch,
         "width": options.width,
-        "classes": list(classes),
+        "classes": list(sets.classes),
         "training": {
             "method": options.method,
             "command": command_line(),
-            "pictures": len(known.images),
+            "pictures": len(sets.train.images),
             "epochs": options.epochs,
             "seed": options.seed,
             "precision": options.precision,
@@ -80,11 +84,61 @@ def train_pack(options, *, progress, log):
             "versions": {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
         },
     }
-    bank = replace(known, **{name: getattr(known, name)[: options.bank] for name in ("images", "labels", "names", "domains")})
-    arguments = {"preprocessing": preprocessing, "bank": bank, "held_out": held_out, "validation": measured, "unknown": unknown}
-    figures = build(out, network=network, facts=facts, device=device, seed=options.seed, border=options.border, log=log, **arguments)
+    figures = _measure(out, network.to(memory_format=torch.contiguous_format), facts, sets, preprocessing, options, device, log)
     checkpoint.unlink(missing_ok=True)
     return figures
+
+
+def build_pack(options, *, log):
+    """Measure the network of a pack anew, on the pictures that the command line names, and write the pack to `options.out`.
+
+    Returns: its figures. What training says of itself stays as it is.
+    """
+    old, device = load_pack(options.pack), pick_device(options.device)
+    sets = read_sets(options, old.preprocessing, log=log, train=options.bank)
+    if sets.classes != old.classes:
+        raise InputError(f"The pack knows {', '.join(old.classes)}; the source has {', '.join(sets.classes)}.", key="build.classes")
+    facts = {k: old.facts[k] for k in ("arch", "width", "options", "classes", "training") if k in old.facts}
+    network = old.network.to(memory_format=torch.contiguous_format)
+    return _measure(Path(options.out or describe(options.pack).folder), network, facts, sets, old.preprocessing, options, device, log)
+
+
+def read_sets(options, preprocessing, *, log, train=None):
+    """Read the pictures that the parsed command line names. Args: train: how many training pictures; all by default. Returns: Sets."""
+    data, validation = open_source(options.data), open_source(options.val)
+    classes = tuple(options.classes.split(",")) if options.classes else data.classes
+    if not classes:
+        raise InputError("The source has no class names; add --classes a,b,c.", key="training.names")
+    if not 0 < options.holdout < len(data):
+        raise InputError(f"--holdout is {options.holdout}; keep fewer than the {len(data)} pictures there are.", key="training.holdout")
+    found = {"held_out": {"source": source_id(options.data)}, "jigsaw": {"source": source_id(options.data), "puzzle_seed": options.seed}}
+    unknown = {}
+    for name, spec in named_sources(options.ood).items():
+        unknown[name] = read(open_source(spec), preprocessing, stop=options.ood_limit)
+        found[name] = {"source": source_id(spec)}
+    log("reading pictures")
+    held_out = read(data, preprocessing, stop=options.holdout)
+    known = read(data, preprocessing, start=options.holdout, stop=None if train is None else options.holdout + train)
+    measured = read(validation, preprocessing)
+    return Sets(known, held_out, measured, unknown, tuple(classes), found)
+
+
+def _measure(out, network, facts, sets, preprocessing, options, device, log):
+    bank = replace(sets.train, **{name: getattr(sets.train, name)[: options.bank] for name in ("images", "labels", "names", "domains")})
+    return build(
+        out,
+        network=network,
+        facts={**facts, "pictures": sets.found},
+        preprocessing=preprocessing,
+        bank=bank,
+        held_out=sets.held_out,
+        validation=sets.validation,
+        unknown=sets.unknown,
+        device=device,
+        seed=options.seed,
+        border=options.border,
+        log=log,
+    )
 
 
 def command_line():

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -111,3 +112,77 @@ def test_help_is_instant_and_names_every_command():
     assert code == 0 and all(name in out for name in ("packs", "verdict", "blocks", "score", "train", "download"))
     loaded = subprocess.run([sys.executable, "-X", "importtime", "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True).stderr
     assert " torch" not in loaded
+
+
+def test_bench_measures_detectors_and_blocks_and_keeps_the_run(tmp_path):
+    place = {"BLOCKSCOPE_RUNS": f"sqlite:///{tmp_path}/runs.sqlite"}
+    sets = ("--ood", "near=toybox:near", "--ood", "noise=noise:uniform", "--ood", "jigsaw=jigsaw")
+    command = ("bench", "--pack", "toybox", "--id", "toybox:test", *sets, "--limit", 60, "--detectors", "energy,consensus,odin", "--blocks", "--resamples", 20)
+    code, out, _ = core(*command, "--json", **place)
+    got = json.loads(out)
+    assert code == 0 and got["accuracy"] > 95 and got["convention"] == "id_positive" and got["seconds"] > 0
+    assert set(got["detectors"]) == {"energy", "consensus", "odin"} and got["unavailable"] == {}
+    assert got["pictures"] == {"known": 60, "near": 60, "noise": 60, "jigsaw": 60}
+    row = got["detectors"]["consensus"]["near"]
+    assert row.keys() == {"auroc", "aupr_in", "aupr_out", "fpr95", "ci"} and row["auroc"] > 90
+    assert len(got["blocks"]["auroc"]["noise"]) == len(got["blocks"]["names"])
+    code, out, _ = core("runs", "list", "--json", **place)
+    (listed,) = json.loads(out)
+    assert listed["id"] == got["run"] and listed["kind"] == "bench"
+    code, out, _ = core("runs", "show", got["run"], **place)
+    assert code == 0 and "ID accuracy" in out and "pack_hash" in out
+    code, _, _ = core("runs", "export", got["run"], "--out", tmp_path / "run.json", **place)
+    kept = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert code == 0 and kept["result"]["detectors"] == got["detectors"] and kept["made_by"]["seed"] == 0
+
+
+def test_bench_of_a_pack_reads_its_numbers_alone(tmp_path):
+    code, out, _ = core("bench", "--pack", "toybox", "--detectors", "msp", "--resamples", 0, "--no-save", "--json")
+    got = json.loads(out)
+    assert code == 0 and "run" not in got and set(got["detectors"]["msp"]) == set(got["pictures"]) - {"known"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("bench", "--pack", "toybox", "--convention", "best"), "There is no convention named 'best'; the known ones are id_positive, odin_grid, ood_positive"),
+        (("bench", "--pack", "toybox", "--detectors", "oracle"), "There is no detector named 'oracle'"),
+        (("bench", "--pack", "toybox", "--ood", "near"), "'near' is not of the form NAME=SRC"),
+        (("bench", "--pack", "toybox", "--ood", "p=jigsaw"), "Puzzles are cut from the pictures of --id"),
+        (("runs", "show"), "Say which run"),
+        (("runs", "show", "nothing"), "nothing"),
+    ],
+)
+def test_bench_and_runs_explain_what_is_wrong(arguments, sentence, tmp_path):
+    code, out, err = core(*arguments, BLOCKSCOPE_RUNS=f"sqlite:///{tmp_path}/runs.sqlite")
+    assert code == 2 and out == "" and sentence in err and err.count("\n") == 1
+
+
+def test_build_measures_a_pack_anew(tmp_path):
+    sources = ("--data", "toybox:train", "--val", "toybox:test", "--holdout", 60, "--bank", 60, "--border", "crop")
+    # few pictures: what counts is that the network and the facts of its training stay
+    code, out, _ = core("build", "--pack", "toybox", *sources, "--ood", "near=toybox:near", "--ood-limit", 20, "--out", tmp_path / "anew", "--json")
+    assert code == 0 and json.loads(out)["accuracy"] > 95
+    old, new = (tomllib.loads((folder / "pack.toml").read_text("utf-8")) for folder in (ROOT / "assets/packs/toybox", tmp_path / "anew"))
+    assert new["training"] == old["training"] and new["files"]["weights.safetensors"] == old["files"]["weights.safetensors"]
+    assert new["pictures"]["near"] == {"source": "toybox:near"} and new["sets"] == ["jigsaw", "near"]
+
+
+def test_bench_agrees_with_the_reference_to_hundredths(data, reference):
+    """Tighter than the shared contract; on three sets and few pictures to fit on, since the rest costs minutes."""
+    want = json.loads((reference / "resnet56_ood.json").read_text())
+    sets = ("textures", "mnist", "tiny_imagenet")
+    ood = [a for name in sets for a in ("--ood", f"{name}={data}/ood/{name}.parquet")]
+    network = ("--arch", "cifar_resnet56", "--weights", data / "checkpoints/akamaster_resnet56.safetensors")
+    detectors = ("featurenorm", "msp", "maxlogit", "energy", "msp_selected_norm", "energy_selected_norm")
+    settings = ("--limit", 1000, "--fit-limit", 800, "--detectors", ",".join(detectors), "--resamples", 0, "--no-save")
+    code, out, err = core("bench", *network, "--id", data / "cifar10_test.parquet", *ood, "--fit", data / "cifar10_train.parquet", *settings, "--json")
+    assert code == 0, err
+    got = json.loads(out)
+    assert got["accuracy"] == pytest.approx(want["accuracy"], abs=0.1) and got["selected"] == want["norm_ratio"]["normalised"]["selected"]
+    keys = {"auroc": ("auroc", 0.02), "aupr_in": ("aupr_in", 0.02), "aupr_out": ("aupr_out", 0.02), "fpr95": ("fpr95_id_positive", 0.2)}
+    for name in sets:
+        theirs = want["ood"][name]
+        for detector in detectors:
+            for mine, (key, bound) in keys.items():
+                assert got["detectors"][detector][name][mine] == pytest.approx(theirs[detector][key], abs=bound), (name, detector, mine)

@@ -28,6 +28,20 @@ def test_a_job_that_looks_at_stop_ends_early():
     assert job.wait(5).result is True and not job.running
 
 
+def test_a_job_that_reports_ends_at_its_next_report():
+    going = threading.Event()
+
+    def work(job):
+        for done in range(10**9):
+            going.set()
+            job.report(done, 10**9)
+
+    job = jobs.start(work)
+    assert going.wait(5) and not job.stopped
+    job.stop.set()
+    assert job.wait(5).stopped and job.result is None and not job.running and job.total == 10**9
+
+
 def test_a_persons_mistake_is_kept_as_a_sentence():
     def work(job):
         raise InputError("There is no network; try again later.")

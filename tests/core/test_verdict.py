@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.conformal import conformal_p
-from core.detectors import DETECTORS
+from core.detectors import DETECTORS, ONE_PASS
 from core.detectors.consensus import MEMBERS
 from core.errors import InputError
 from core.verdict import Judge
@@ -16,7 +16,7 @@ NAMES = ("cat", "dog", "fox")
 
 @pytest.fixture(scope="module")
 def judge(clusters):
-    return Judge(clusters.reference)
+    return Judge(clusters.reference, detectors=tuple(DETECTORS))
 
 
 def test_every_detector_is_fitted(judge):
@@ -80,8 +80,9 @@ def test_one_picture_is_judged_as_among_many(judge, clusters):
 
 def test_a_detector_the_network_cannot_have_is_explained(clusters):
     judge = Judge(replace(clusters.reference, head=None))
-    assert set(judge.unavailable) == {"msp_selected_norm", "energy_selected_norm"}
-    assert set(judge.detectors) == set(DETECTORS) - set(judge.unavailable)
+    selected_norm, shaping = {"msp_selected_norm", "energy_selected_norm"}, {"react", "ash_b", "ash_s", "scale"}
+    assert set(judge.unavailable) == {*selected_norm, *shaping, "vim", "fdbd", "nac"}
+    assert set(judge.detectors) == set(ONE_PASS) - set(judge.unavailable)
     with pytest.raises(InputError, match="no linear head") as caught:
         judge.judge(clusters.fresh[:1], NAMES, detector="msp_selected_norm")
     assert caught.value.key == "detector.unavailable"

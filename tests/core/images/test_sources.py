@@ -12,7 +12,7 @@ from PIL import Image
 from core.errors import InputError
 from core.images import toybox
 from core.images.preprocess import Preprocessing
-from core.images.sources import batches, data_folder, download_folder, open_source, read
+from core.images.sources import batches, data_folder, download_folder, named_sources, open_source, read, source_id
 
 SIZE = 8
 SEEN = Preprocessing(SIZE)
@@ -227,3 +227,34 @@ def test_the_shipped_sets_can_be_read(data):
     assert len(source) == 6667 and batch.images.shape == (10, 3, 32, 32) and batch.labels.min() >= 0 and not batch.errors
     assert np.array_equal(batch.images[7].permute(1, 2, 0).numpy(), np.asarray(source[1002].open()))
     assert source[1002].label == batch.labels[7]
+
+
+@pytest.mark.parametrize(("kind", "mean", "deviation", "ends"), [("uniform", 127.5, 73.9, 2 / 256), ("gaussian", 127.5, 107, 0.6)])
+def test_noise_has_the_statistics_it_is_named_for(kind, mean, deviation, ends):
+    source = open_source(f"noise:{kind}")
+    pixels = np.stack([source[i].data for i in range(40)]).astype(float)
+    assert len(source) == 10_000 and source[0].label == -1
+    assert pixels.mean() == pytest.approx(mean, abs=1) and pixels.std() == pytest.approx(deviation, rel=0.03)
+    assert np.isin(pixels, (0, 255)).mean() == pytest.approx(ends, rel=0.1)
+    assert np.array_equal(source[7].data, open_source(f"noise:{kind}")[7].data) and not np.array_equal(source[7].data, source[8].data)
+    with pytest.raises(InputError, match="no noise named 'pink'; the known ones are gaussian, uniform"):
+        open_source("noise:pink")
+
+
+def test_named_sources():
+    assert named_sources(["a=x.parquet", "b=toybox:near", "c=d=e"]) == {"a": "x.parquet", "b": "toybox:near", "c": "d=e"}
+    for wrong in ("x.parquet", "=x", "a="):
+        with pytest.raises(InputError, match="is not of the form NAME=SRC"):
+            named_sources([wrong])
+    with pytest.raises(InputError, match="name of its own"):
+        named_sources(["a=x", "a=y"])
+
+
+def test_a_source_is_named_so_that_another_machine_finds_it(tmp_path, monkeypatch):
+    folder = tmp_path / "ood"
+    folder.mkdir()
+    (folder / "svhn.parquet").write_bytes(b"")
+    assert source_id("toybox:near") == "toybox:near"
+    assert source_id(folder / "svhn.parquet") == "data:svhn"
+    monkeypatch.setenv("BLOCKSCOPE_DATA", str(tmp_path))
+    assert source_id(folder / "svhn.parquet") == "data:ood/svhn"

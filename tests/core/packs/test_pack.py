@@ -1,3 +1,4 @@
+import shutil
 import tomllib
 
 import pytest
@@ -5,10 +6,13 @@ import torch
 from PIL import Image
 
 from core.detectors.consensus import MEMBERS
+from core.detectors.odin import perturbation
 from core.errors import InputError
+from core.images.preprocess import stack
 from core.images.sources import open_source
 from core.packs import describe, list_packs, load_pack
 from core.packs.pack import save
+from core.verdict import Judge
 
 
 def test_a_pack_comes_back_as_it_was_measured(built):
@@ -26,8 +30,6 @@ def test_a_pack_comes_back_as_it_was_measured(built):
 def test_the_reference_holds_what_the_network_measures(built):
     pack = load_pack(built[0])
     item = open_source("toybox:train")[80]  # the first held-out picture
-    from core.images.preprocess import stack
-
     measured = pack.probe(stack([pack.preprocessing.see(item.open())]))
     kept = pack.reference.held_out[:1]
     torch.testing.assert_close(measured.logits, kept.logits, rtol=1e-4, atol=1e-4)
@@ -35,6 +37,24 @@ def test_the_reference_holds_what_the_network_measures(built):
     torch.testing.assert_close(measured.features, kept.features, rtol=2e-3, atol=1e-3)  # stored in half precision
     middle = pack.reference.middle
     torch.testing.assert_close(measured.means[middle], kept.means[middle], rtol=2e-3, atol=1e-3)
+
+
+def test_what_odin_reads_comes_back_too(built):
+    pack = load_pack(built[0])
+    assert pack.reference.bank.perturbed is None and len(pack.reference.held_out.perturbed) == 80
+    item = open_source("toybox:train")[80]
+    measured = pack.probe(stack([pack.preprocessing.see(item.open())]), perturb=perturbation(pack.preprocessing)).perturbed
+    kept = pack.reference.held_out[:1].perturbed
+    torch.testing.assert_close(measured.logits, kept.logits, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(measured.features, kept.features, rtol=5e-3, atol=2e-3)
+    assert all(len(a.perturbed) == len(a) for a in pack.reference.unknown.values())
+
+
+def test_a_pack_without_a_second_pass_has_no_odin(built, tmp_path):
+    shutil.copytree(built[0], tmp_path / "copy")
+    (tmp_path / "copy" / "perturbed.parquet").unlink()
+    judge = Judge(load_pack(tmp_path / "copy").reference, ("energy", "odin"))
+    assert list(judge.detectors) == ["energy"] and "second pass" in judge.unavailable["odin"]
 
 
 def test_a_picture_is_judged_whether_path_bytes_or_picture(built, tmp_path):
@@ -72,8 +92,6 @@ def test_an_unknown_pack_is_answered_with_the_known_ones(built, monkeypatch):
     ],
 )
 def test_a_damaged_pack_is_refused_in_one_sentence(built, tmp_path, file, content, sentence):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(built[0], copy)
     if content is None:
