@@ -152,7 +152,7 @@ def bench(options):
     from core.detectors import DETECTORS, TWO_PASSES
     from core.detectors.odin import perturbation
     from core.device import pick_device
-    from core.evaluation import block_table, evaluate, figures
+    from core.evaluation import document, evaluate
     from core.images.sources import named_sources, open_source, read
     from core.jigsaw import jigsaw
     from core.metrics import CONVENTIONS
@@ -190,21 +190,13 @@ def bench(options):
             images = found.images
         unknown[name] = measured(images, name)
     evaluation = evaluate(judge, unknown, known=known, labels=labels, by_permutation=selection.by_permutation)
-    document = {
-        "accuracy": None if evaluation.accuracy is None else round(100 * evaluation.accuracy, 3),
-        "selected": evaluation.selected,
-        "convention": options.convention,
-        "pictures": {"known": len(reference.held_out if known is None else known), **{name: len(a) for name, a in unknown.items()}},
-        "detectors": figures(evaluation, convention=options.convention, resamples=options.resamples, seed=options.seed),
-        "unavailable": evaluation.unavailable,
-        **({"blocks": block_table(evaluation)} if options.blocks else {}),
-        "seconds": round(time.perf_counter() - began, 2),
-    }
+    settings = {"convention": options.convention, "resamples": options.resamples, "seed": options.seed, "blocks": options.blocks}
+    result = {**document(evaluation, **settings), "seconds": round(time.perf_counter() - began, 2)}
     if not options.no_save:
-        document["run"] = _keep_run(options, document, evaluation, pack, device)
+        result["run"] = _keep_run(options, result, evaluation, pack, device)
     if evaluation.doubtful:
         print("warning: the accuracy is near guessing: preprocessing or labels are probably wrong, so no number below means much.", file=sys.stderr)
-    _show(options, document, _bench_lines(document))
+    _show(options, result, _bench_lines(result))
     return 0
 
 
@@ -396,34 +388,34 @@ def _fitted_on(options, network, preprocessing, device, *, two_passes=False):
     return make_reference(network, preprocessing, bank, held_out, device=device, two_passes=two_passes)[:2]
 
 
-def _keep_run(options, document, evaluation, pack, device):
+def _keep_run(options, result, evaluation, pack, device):
     """Put a result into the run store. Returns: its id, or None, with a line on stderr, where the store cannot be reached."""
+    from core.evaluation import keep_scores
     from core.runs import Store, provenance
 
     facts = {"seed": options.seed, "device": str(device), "convention": options.convention, "limit": options.limit}
-    arrays = {f"known/{d}": scores for d, scores in evaluation.known.items()}
-    arrays |= {f"{name}/{d}": scores for name, each in evaluation.unknown.items() for d, scores in each.items()}
     title = f"{pack.name if pack else options.arch}: {', '.join(evaluation.unknown)}"
+    made_by = provenance(pack=options.pack if pack else None, **facts)
     try:
         with Store() as store:
-            return store.add("bench", document, title=title, made_by=provenance(pack=pack and pack.name, **facts), arrays=arrays).id
+            return store.add("bench", result, title=title, made_by=made_by, arrays=keep_scores(evaluation)).id
     except InputError as error:
         print(f"warning: the result is not kept: {error}", file=sys.stderr)
         return None
 
 
-def _bench_lines(document):
+def _bench_lines(result):
     """Return lines for people: accuracy first, then detectors x sets, then blocks."""
-    accuracy = "unknown (no labels)" if document["accuracy"] is None else f"{document['accuracy']} %"
-    detectors = document["detectors"]
+    accuracy = "unknown (no labels)" if result["accuracy"] is None else f"{result['accuracy']} %"
+    detectors = result["detectors"]
     sets = list(next(iter(detectors.values()), {}))
-    lines = [(f"ID accuracy {accuracy}; AUROC / FPR@95TPR in %, {document['convention']}; selected block {document['selected']}",)]
+    lines = [(f"ID accuracy {accuracy}; AUROC / FPR@95TPR in %, {result['convention']}; selected block {result['selected']}",)]
     lines.append(("", *sets, "mean"))
     for name, row in detectors.items():
         mean = [sum(row[s][k] for s in sets) / len(sets) for k in ("auroc", "fpr95")]
         lines.append((name, *(f"{row[s]['auroc']:.1f}/{row[s]['fpr95']:.1f}" for s in sets), f"{mean[0]:.1f}/{mean[1]:.1f}"))
-    lines += [(f"{name}: {sentence}",) for name, sentence in document["unavailable"].items()]
-    if blocks := document.get("blocks"):
+    lines += [(f"{name}: {sentence}",) for name, sentence in result["unavailable"].items()]
+    if blocks := result.get("blocks"):
         lines.append(("FeatureNorm of each block, AUROC in %",))
         lines.append(("", *blocks["auroc"], "mean"))
         for k, block in enumerate(blocks["names"]):

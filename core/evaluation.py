@@ -91,6 +91,27 @@ def figures(evaluation, *, convention="id_positive", resamples=500, seed=0):
     return table
 
 
+def document(evaluation, *, convention="id_positive", resamples=500, seed=0, blocks=True):
+    """Return all that an evaluation tells, ready for JSON: what `python -m core bench` prints and the run store keeps. Percentages."""
+    first = next(iter(evaluation.known), None)
+    counts = {"known": len(evaluation.known[first]), **{name: len(scores[first]) for name, scores in evaluation.unknown.items()}} if first else {}
+    return {
+        "accuracy": None if evaluation.accuracy is None else round(100 * evaluation.accuracy, 3),
+        "selected": evaluation.selected,
+        "convention": convention,
+        "pictures": counts,
+        "detectors": figures(evaluation, convention=convention, resamples=resamples, seed=seed),
+        "unavailable": evaluation.unavailable,
+        **({"blocks": block_table(evaluation)} if blocks else {}),
+    }
+
+
+def keep_scores(evaluation):
+    """Return {"set/detector": scores} for the run store; the set of known pictures is called "known"."""
+    sets = {"known": evaluation.known, **evaluation.unknown}
+    return {f"{name}/{detector}": scores for name, each in sets.items() for detector, scores in each.items()}
+
+
 def block_table(evaluation):
     """Say how well NormRatio chose: every block's AUROC on every set, in percent.
 

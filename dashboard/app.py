@@ -11,5 +11,8 @@ st.navigation(
     [
         st.Page("views/verdict.py", title=t("verdict.page"), icon=":material/center_focus_strong:", url_path="verdict", default=True),
         st.Page("views/blocks.py", title=t("blocks.page"), icon=":material/stacked_bar_chart:", url_path="blocks"),
+        st.Page("views/detector.py", title=t("detect.page"), icon=":material/query_stats:", url_path="detector"),
+        st.Page("views/confidence.py", title=t("confidence.page"), icon=":material/speed:", url_path="confidence"),
+        st.Page("views/runs.py", title=t("runs.page"), icon=":material/inventory_2:", url_path="runs"),
     ]
 ).run()

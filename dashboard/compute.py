@@ -81,6 +81,130 @@ def reference_norms(pack_name):
     return {"known": reference.held_out.norms.numpy(), **{name: a.norms.numpy() for name, a in reference.unknown.items()}}
 
 
+@st.cache_resource(show_spinner=False, max_entries=8)
+def evaluation(pack_name):
+    """Score a pack's held-out known pictures and its unknown sets with every detector, from the pack's numbers alone.
+
+    Returns: `core.evaluation.Evaluation`; the sets are in the order of the pack, "jigsaw" first.
+    """
+    from core.evaluation import evaluate
+
+    loaded = pack(pack_name)
+    return evaluate(_every_judge(pack_name), loaded.reference.unknown, by_permutation=loaded.selection.by_permutation)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _every_judge(pack_name):
+    """Return a judge with every detector, those that need two passes too."""
+    from core.detectors import DETECTORS
+    from core.verdict import Judge
+
+    return Judge(pack(pack_name).reference, tuple(DETECTORS))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An evaluation and the names it is cached by: `pack`, and `jobs`, a tuple of the measurements that were added."""
+
+    pack: str
+    jobs: tuple
+    evaluation: object
+
+    @property
+    def key(self):
+        return self.pack, self.jobs
+
+
+def bench(pack_name, extra=None):
+    """Evaluate a pack on its own unknown sets and on further ones. Args: extra: {(set, id of a measurement): Activations}. Returns: `Bench`."""
+    extra = extra or {}
+    jobs = tuple(extra)
+    return Bench(pack_name, jobs, _with_extra(pack_name, jobs, extra) if extra else evaluation(pack_name))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _with_extra(pack_name, jobs, _extra):
+    from core.evaluation import evaluate
+
+    loaded = pack(pack_name)
+    unknown = {**loaded.reference.unknown, **{name: measured for (name, _), measured in _extra.items()}}
+    return evaluate(_every_judge(pack_name), unknown, by_permutation=loaded.selection.by_permutation)
+
+
+def figures(bench, convention, *, intervals=False):
+    """Return every metric of every detector on every set, as `core.evaluation.figures` does; with `ci` it takes seconds."""
+    return _figures(bench.key, convention, 500 if intervals else 0, bench.evaluation)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _figures(key, convention, resamples, _evaluation):
+    from core.evaluation import figures
+
+    return figures(_evaluation, convention=convention, resamples=resamples)
+
+
+def roc(bench, name, detector):
+    """Return the ROC curve of a detector on a set, thinned for the eye: a `core.metrics.Curve`."""
+    return _roc(bench.key, name, detector, bench.evaluation)
+
+
+@st.cache_data(show_spinner=False, max_entries=512)
+def _roc(key, name, detector, _evaluation):
+    from core.metrics import curve
+
+    return curve(_evaluation.known[detector], _evaluation.unknown[name][detector], points=300)
+
+
+def at_keep(bench, name, detectors, keep):
+    """Return {detector: (threshold, `core.metrics.Confusion`)} where a share of the known pictures is accepted."""
+    import torch
+
+    from core.conformal import threshold_at
+    from core.metrics import rates_at
+
+    found = {}
+    for detector in detectors:
+        known = bench.evaluation.known[detector]
+        threshold = threshold_at(torch.from_numpy(known), keep)
+        found[detector] = threshold, rates_at(known, bench.evaluation.unknown[name][detector], threshold)
+    return found
+
+
+def p_values(bench, name=None):
+    """Return {detector: conformal p-values} of a set, or of the known pictures, each left out of its own calibration."""
+    return _p_values(bench.key, name, bench.evaluation)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _p_values(key, name, _evaluation):
+    import torch
+
+    from core.conformal import conformal_p, left_out_p
+
+    known = {detector: torch.from_numpy(scores) for detector, scores in _evaluation.known.items()}
+    if name is None:
+        return {detector: left_out_p(scores).numpy() for detector, scores in known.items()}
+    return {d: conformal_p(known[d], torch.from_numpy(scores)).numpy() for d, scores in _evaluation.unknown[name].items()}
+
+
+def divided(bench, name, detectors, keep):
+    """Find the pictures that detectors disagree about most: as many say ID as OOD; among equals, the p-values are furthest apart.
+
+    Returns: [(set or None for known, row, (D,) bool array of who says ID)], every picture about which not all agree, most divided first.
+    """
+    thresholds = {d: threshold for d, (threshold, _) in at_keep(bench, name, detectors, keep).items()}
+    found = []
+    for of, scores in ((None, bench.evaluation.known), (name, bench.evaluation.unknown[name])):
+        votes = np.stack([scores[d] > thresholds[d] for d in detectors], 1)  # (N, D)
+        p = p_values(bench, of)
+        spread = np.ptp(np.stack([p[d] for d in detectors], 1), axis=1)
+        share = votes.mean(1)
+        rows = np.flatnonzero((share > 0) & (share < 1))
+        found += [(abs(share[r] - 0.5), -spread[r], of, int(r), votes[r]) for r in rows]
+    found.sort(key=lambda one: one[:2])
+    return [one[2:] for one in found]
+
+
 @dataclass(frozen=True)
 class Puzzle:
     """A picture's jigsaw and what it does: `seen` (S, S, 3) uint8; `norms` and `original` (K,) float arrays."""
@@ -168,3 +292,121 @@ def passing(pack_name, keep=0.95):
     norms = reference_norms(pack_name)
     thresholds = np.array([threshold_at(column, keep) for column in torch.from_numpy(norms["known"]).T])
     return thresholds, {name: (values > thresholds).mean(0) for name, values in norms.items()}
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How confident a network is of sets of pictures: the maximum softmax probability, "before" and "after".
+
+    Attributes:
+        passes: {"before": {set: (N,) float64 in [1/classes, 1]}, "after": the same}, sets as in `reference_norms`: "known" first.
+            Without a linear head there is no "after".
+        right: {pass: (N,) float, 1 where a held-out known picture is classified right, 0 where not, NaN where its class is not known}.
+        block: the selected one; length: mean length of the known pictures' features; norm: mean of their selected norms;
+        factor: what the selected norm was multiplied by.
+        cooled: {set: (N,)} confidences of the network's own logits divided by length / norm: as short on average as with the norm as
+            it is, so that what the norm does can be told from what a temperature does.
+    """
+
+    passes: dict
+    right: dict
+    block: str
+    length: float
+    norm: float
+    factor: float
+    cooled: dict
+
+    def accepted(self, kind, name, thresholds):
+        """Return the share of a set whose confidence is above each threshold."""
+        values = np.sort(self.passes[kind][name])
+        return 1 - np.searchsorted(values, thresholds, side="right") / len(values)
+
+    def accuracy(self, kind, thresholds=0.0):
+        """Return, for each threshold, the share of known pictures above it that are classified right; NaN where there is none."""
+        right, confidence = self.right[kind], self.passes[kind]["known"]
+        order = np.argsort(confidence)
+        order = order[np.isfinite(right[order])]
+        kept = len(order) - np.searchsorted(confidence[order], thresholds, side="right")
+        summed = np.append(0, right[order][::-1].cumsum())  # of the most confident 0, 1, 2, ... pictures
+        return np.where(kept > 0, summed[kept] / np.maximum(kept, 1), np.nan)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def confidences(pack_name, *, raw=False):
+    """Compute the confidence of a pack's held-out known pictures and unknown sets from its numbers alone.
+
+    "before" is the softmax of the network's own logits. "after" gives each feature the selected block's norm as its length. By
+    default the norm is first multiplied by one constant, the mean length of the known features over the mean of their selected
+    norms, so that known pictures are as long as before on average; raw takes the norm as it is, as in the paper. The constant
+    works like 1 / temperature: it moves the confidence of every picture and, since confidence is no monotone function of a
+    temperature when there are more than two classes, also who is above whom, and so FPR@95TPR. The order of the classes within
+    one picture stays but for the bias.
+
+    Returns: `Confidence`.
+    """
+    reference = pack(pack_name).reference
+    sets = {"known": reference.held_out, **reference.unknown}
+    length, norm, factor = _lengths(reference, raw)
+    logits = {name: _logits(reference, measured, factor) for name, measured in sets.items()}
+    labels = reference.held_out_labels
+    right = {kind: (values.argmax(1) == labels).double().where(labels >= 0, np.nan).numpy() for kind, values in logits["known"].items()}
+    passes = {kind: {name: _msp(of_set[kind]) for name, of_set in logits.items()} for kind in right}
+    cooled = {name: _msp(of_set["before"] * norm / length) for name, of_set in logits.items()}
+    return Confidence(passes, right, reference.selected, length, norm, factor, cooled)
+
+
+def confidence_of(pack_name, measured, *, raw=False):
+    """Return one measured picture's confidence and class as `confidences` does: {"before": (fraction, index), "after": ...}."""
+    reference = pack(pack_name).reference
+    logits = _logits(reference, measured, _lengths(reference, raw)[2])
+    return {kind: (float(_msp(values)[0]), int(values[0].argmax())) for kind, values in logits.items()}
+
+
+def _lengths(reference, raw):
+    """Return the mean length of known features, the mean of their selected norms, and what to multiply the norms by."""
+    length = reference.held_out.features.double().norm(dim=1).mean().item()
+    norm = reference.held_out.norm(reference.selected).double().mean().item()
+    return max(length, 1e-12), norm, 1.0 if raw or not norm else length / norm
+
+
+def _logits(reference, measured, factor):
+    from core.detectors.selected_norm import logits_with_norm
+
+    logits = {"before": measured.logits.double()}
+    if reference.head is not None:
+        logits["after"] = logits_with_norm(measured.features, factor * measured.norm(reference.selected).double(), *reference.head)
+    return logits
+
+
+def _msp(logits):
+    from core.detectors.logits import msp
+
+    return msp(logits).numpy()
+
+
+def runs(limit):
+    """Return the latest kept measurements of detectors, newest first. Raises: InputError if the store cannot be reached."""
+    from core.runs import Store
+
+    with Store() as store:
+        return store.list(kind="bench", limit=limit)
+
+
+def run(run_id):
+    """Return one kept measurement. Raises: InputError if there is none of this id."""
+    from core.runs import Store
+
+    with Store() as store:
+        return store.get(run_id)
+
+
+def keep_run(bench, convention):
+    """Put an evaluation into the run store, with 95 % intervals and every score. Returns: its id."""
+    from core.evaluation import document, keep_scores
+    from core.runs import Store, provenance
+
+    result = document(bench.evaluation, convention=convention)
+    made_by = provenance(pack=bench.pack, seed=0, device=str(pack(bench.pack).device), convention=convention)
+    title = f"{bench.pack}: {', '.join(bench.evaluation.unknown)}"
+    with Store() as store:
+        return store.add("bench", result, title=title, made_by=made_by, arrays=keep_scores(bench.evaluation)).id

@@ -65,7 +65,7 @@ def p_values(opinions, level, words):
     figure.add_vline(x=100 * level, line={"dash": "dash", "color": GUIDE, "width": 2}, annotation_text=words["level"], annotation_position="top right")
     figure.update_yaxes(categoryorder="array", categoryarray=[title for title, _, _ in reversed(opinions)])
     figure.update_xaxes(type="log", range=[np.log10(0.03), np.log10(130)], tickvals=[0.1, 1, 5, 20, 100], ticktext=["0.1 %", "1 %", "5 %", "20 %", "100 %"])
-    return tidy(figure, height=60 + 34 * len(opinions), x=words["p"])
+    return tidy(figure, height=90 + 28 * len(opinions), x=words["p"])
 
 
 def class_bars(names, probabilities, verdict, words):

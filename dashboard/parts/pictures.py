@@ -1,19 +1,23 @@
 """Pictures by id, and the selection that all pages share.
 
-An id is "SOURCE/INDEX" for a picture of a source ("toybox:test/12", "data:cifar10_test/5"), which a link can
-carry, or "upload:HASH" for one that a person brought, which stays in the session.
+An id is "SOURCE/INDEX" for a picture of a source ("toybox:test/12", "data:ood/mnist/5", "noise:uniform/3"), which a link
+can carry, or "upload:HASH" for one that a person brought, which stays in the session. "puzzle:SEED:SOURCE/INDEX" is the
+jigsaw that a pack's figures were measured on.
 """
 
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
 from core.errors import InputError
 from core.images.decode import decode
 from core.images.sources import Item, data_folder, open_source
+from dashboard.parts.picture_view import enlarged
 
 KEPT, KEPT_BYTES = 200, 256 * 2**20  # uploads a session holds; the oldest go first
+THUMB = 128  # pixels of a picture in a strip
 SIDE = 384  # pixels of a picture on screen, shorter side
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -51,7 +55,7 @@ def truth(picture_id):
     if picture_id.startswith("upload:"):
         return None
     spec = picture_id.rpartition("/")[0]
-    label, classes = find(picture_id).label, _source(spec).classes or (CIFAR10 if "cifar10" in spec else None)
+    label, classes = find(picture_id).label, source(spec).classes or (CIFAR10 if "cifar10" in spec else None)
     return classes[label] if classes and 0 <= label < len(classes) else None
 
 
@@ -67,6 +71,38 @@ def _view(picture_id, _item):
     return picture.resize((max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))) if factor < 1 else picture
 
 
+def thumbnail(picture_id):
+    """Return a small picture whose pixels stay visible. Raises: InputError as `find`."""
+    return _thumbnail(picture_id, find(picture_id))
+
+
+@st.cache_data(show_spinner=False, max_entries=1000)
+def _thumbnail(picture_id, _item):
+    picture = _item.open(near=THUMB)
+    picture.thumbnail((THUMB, THUMB))
+    return enlarged(np.asarray(picture), THUMB)
+
+
+def row_id(facts, name, row):
+    """Return the id of the picture behind a row of a pack's numbers, or None where the pack does not say.
+
+    Args: facts: of the pack's `Description`; name: "held_out" or an unknown set; row: counted from 0.
+    """
+    found = facts.get("pictures", {}).get(name)
+    if not found:
+        return None
+    puzzle = f"puzzle:{found['puzzle_seed']}:" if "puzzle_seed" in found else ""
+    return f"{puzzle}{found['source']}/{row}"
+
+
+def can_open(picture_id):
+    """Tell whether a picture is on this machine and in this session. None stands for no picture."""
+    try:
+        return picture_id is not None and find(picture_id) is not None
+    except InputError:
+        return False
+
+
 def title(picture_id):
     """Return a short name: the file's for an upload, else the id."""
     upload = st.session_state.get("uploads", {}).get(picture_id)
@@ -76,7 +112,7 @@ def title(picture_id):
 def data_sets():
     """Return the ids of local picture sets: the Parquet files of BLOCKSCOPE_DATA."""
     folder = data_folder()
-    return [f"data:{f.stem}" for f in sorted(folder.glob("*.parquet"))] if folder else []
+    return [f"data:{f.relative_to(folder).with_suffix('').as_posix()}" for f in sorted(folder.rglob("*.parquet"))] if folder else []
 
 
 def primary():
@@ -110,24 +146,54 @@ def remember_in_link():
             del st.query_params[name]
 
 
-@st.cache_resource(show_spinner=False, max_entries=300)
+@st.cache_resource(show_spinner=False, max_entries=1000)
 def _sourced(picture_id):
     """Return the `Item` of a source's picture; kept, since a toy is drawn anew each time it is asked for."""
     spec, _, index = picture_id.rpartition("/")
-    source = _source(spec)
-    if not index.isdigit() or int(index) >= len(source):
+    found = source(spec)
+    if not index.isdecimal() or len(index) > 9 or int(index) >= len(found):
         raise _no_such(picture_id)
-    return source[int(index)]
+    return found[int(index)]
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _source(spec):
+def source(spec):
+    """Return the sequence of `Item`s that ids of a source stand for. Raises: InputError if it is not on this machine."""
     kind, _, rest = spec.partition(":")
     if kind == "data" and spec in data_sets():
         return open_source(data_folder() / f"{rest}.parquet")
-    if kind in ("toybox", "torchvision"):
+    if kind in ("toybox", "noise", "torchvision"):
         return open_source(spec)
+    if kind == "puzzle":
+        seed, _, of = rest.partition(":")
+        if seed.isdecimal() and len(seed) < 10 and not of.startswith("puzzle:"):
+            return _Puzzles(source(of), int(seed))
     raise _no_such(spec)
+
+
+class _Puzzles:
+    """The jigsaws of the first held-out pictures, as `core.packs.build` makes them."""
+
+    classes = None
+
+    def __init__(self, source, seed):
+        import torch
+
+        from core.jigsaw import permutations
+        from core.packs.build import PUZZLES
+
+        self._source, self._orders = source, permutations(PUZZLES, 3, generator=torch.Generator().manual_seed(seed))
+
+    def __len__(self):
+        return min(len(self._orders), len(self._source))
+
+    def __getitem__(self, i):
+        from core.images.preprocess import stack
+        from core.jigsaw import shuffle
+
+        item = self._source[i]
+        image = shuffle(stack([np.asarray(item.open())]), self._orders[i : i + 1], border="crop")
+        return Item(item.name, image[0].permute(1, 2, 0).numpy())
 
 
 def _no_such(picture_id):

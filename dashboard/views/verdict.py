@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.detectors import DEFAULT, DETECTORS
+from core.detectors import DEFAULT, ONE_PASS
 from dashboard import compute
 from dashboard.charts import verdict as charts
 from dashboard.language import class_name, t
@@ -44,14 +44,14 @@ def main():
 
 def controls():
     """Draw who decides and how strictly. Returns: (detector, percent of known pictures kept)."""
-    remember("detector", tuple(DETECTORS), DEFAULT)
+    remember("detector", tuple(ONE_PASS), DEFAULT)
     remember("keep", KEEPS, 95.0)
-    titles = {name: t(f"detector.{name}") for name in DETECTORS}
+    titles = {name: t(f"detector.{name}") for name in ONE_PASS}
     left, right = st.columns(2, gap="large")
     with left:
         detector = st.selectbox(
             t("verdict.detector"),
-            list(DETECTORS),
+            list(ONE_PASS),
             format_func=titles.get,
             key="detector",
             persist_state="session",
@@ -99,16 +99,13 @@ def evidence(settings, shown, detector, keep):
     left, right = st.columns(2, gap="large")
     with left:
         score_chart(settings, shown, detector)
+        classes_chart(settings, shown[0][2])
     with right:
         agreement_chart(shown[0][2], keep)
     blocks_chart(settings, shown)
-    left, right = st.columns(2, gap="large")
-    with left:
-        classes_chart(settings, shown[0][2])
-    with right:
-        with st.expander(t("verdict.why_title"), icon=":material/school:", expanded=True):
-            st.markdown(t("verdict.why"))
-        to_page("views/blocks.py", t("verdict.next"), icon=":material/arrow_forward:")
+    with st.expander(t("verdict.why_title"), icon=":material/school:", expanded=True):
+        st.markdown(t("verdict.why"))
+    to_page("views/blocks.py", t("verdict.next"), icon=":material/arrow_forward:")
 
 
 def score_chart(settings, shown, detector):

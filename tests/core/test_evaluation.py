@@ -1,5 +1,6 @@
 """Detectors and blocks on known and unknown sets: every number by another way."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from core.detectors import DETECTORS
-from core.evaluation import block_table, evaluate, figures
+from core.evaluation import block_table, document, evaluate, figures, keep_scores
 from core.metrics import measure
 from core.verdict import Judge
 
@@ -86,3 +87,13 @@ def test_detectors_that_lack_something_leave_the_others_alone(clusters):
     assert list(found.known) == list(found.unknown["far"]) == ["energy"]
     assert set(found.unavailable) == {"energy_selected_norm", "odin"}
     assert all(sentence.endswith(".") for sentence in found.unavailable.values())
+
+
+def test_the_document_is_ready_for_json(found, clusters):
+    whole = json.loads(json.dumps(document(found, convention="odin_grid", resamples=10), allow_nan=False))
+    assert whole["accuracy"] == 75 and whole["selected"] == "late" and whole["convention"] == "odin_grid"
+    assert whole["pictures"] == {"known": len(clusters.fresh), "far": len(clusters.shifted), "same": len(clusters.fresh)}
+    assert set(whole["detectors"]) == set(DETECTORS) and whole["blocks"]["selected"] == "late"
+    assert "blocks" not in document(found, resamples=0, blocks=False)
+    kept = keep_scores(found)
+    assert kept["known/energy"] is found.known["energy"] and kept["far/odin"] is found.unknown["far"]["odin"] and len(kept) == 3 * len(DETECTORS)
