@@ -152,7 +152,7 @@ def bench(options):
     from core.detectors import DETECTORS, TWO_PASSES
     from core.detectors.odin import perturbation
     from core.device import pick_device
-    from core.evaluation import document, evaluate
+    from core.evaluation import document, evaluate, figures
     from core.images.sources import named_sources, open_source, read
     from core.jigsaw import jigsaw
     from core.metrics import CONVENTIONS
@@ -190,8 +190,9 @@ def bench(options):
             images = found.images
         unknown[name] = measured(images, name)
     evaluation = evaluate(judge, unknown, known=known, labels=labels, by_permutation=selection.by_permutation)
-    settings = {"convention": options.convention, "resamples": options.resamples, "seed": options.seed, "blocks": options.blocks}
-    result = {**document(evaluation, **settings), "seconds": round(time.perf_counter() - began, 2)}
+    table = figures(evaluation, convention=options.convention, resamples=options.resamples, seed=options.seed)
+    whole = document(evaluation, table, convention=options.convention, blocks=options.blocks)
+    result = {**whole, "seconds": round(time.perf_counter() - began, 2)}
     if not options.no_save:
         result["run"] = _keep_run(options, result, evaluation, pack, device)
     if evaluation.doubtful:

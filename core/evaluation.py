@@ -91,8 +91,11 @@ def figures(evaluation, *, convention="id_positive", resamples=500, seed=0):
     return table
 
 
-def document(evaluation, *, convention="id_positive", resamples=500, seed=0, blocks=True):
-    """Return all that an evaluation tells, ready for JSON: what `python -m core bench` prints and the run store keeps. Percentages."""
+def document(evaluation, detectors, *, convention, blocks=True):
+    """Return all that an evaluation tells, ready for JSON: what `python -m core bench` prints and the run store keeps. Percentages.
+
+    Args: detectors: what `figures` returns by this convention.
+    """
     first = next(iter(evaluation.known), None)
     counts = {"known": len(evaluation.known[first]), **{name: len(scores[first]) for name, scores in evaluation.unknown.items()}} if first else {}
     return {
@@ -100,7 +103,7 @@ def document(evaluation, *, convention="id_positive", resamples=500, seed=0, blo
         "selected": evaluation.selected,
         "convention": convention,
         "pictures": counts,
-        "detectors": figures(evaluation, convention=convention, resamples=resamples, seed=seed),
+        "detectors": detectors,
         "unavailable": evaluation.unavailable,
         **({"blocks": block_table(evaluation)} if blocks else {}),
     }

@@ -405,7 +405,7 @@ def keep_run(bench, convention):
     from core.evaluation import document, keep_scores
     from core.runs import Store, provenance
 
-    result = document(bench.evaluation, convention=convention)
+    result = document(bench.evaluation, figures(bench, convention, intervals=True), convention=convention)
     made_by = provenance(pack=bench.pack, seed=0, device=str(pack(bench.pack).device), convention=convention)
     title = f"{bench.pack}: {', '.join(bench.evaluation.unknown)}"
     with Store() as store:

@@ -137,7 +137,9 @@ def matrix(values, rows, columns, words, *, ends, higher=True, marked=()):
     for cells, ink in ((dark, "#FFFFFF"), (~dark, "#0B0D12")):  # Plotly would write grey on middle blue; it leaves out what does not fit
         text = {"texttemplate": "%{z:.1f}", "textfont": {"color": ink}}
         figure.add_heatmap(z=np.where(cells, values, np.nan), colorscale=clear, showscale=False, **text, **common)
-    tidy(figure, height=24 * len(rows) + 210, legend=False)
+    tilt = 90 if len(columns) > 8 else 35 if len(columns) > 4 else 0
+    heads = 7 * max(map(len, columns)) * np.sin(np.deg2rad(tilt))  # pixels that tilted names need above the rows
+    tidy(figure, height=int(24 * len(rows) + heads + 130), legend=False)
     for row in marked:
         figure.add_shape(type="rect", x0=-0.5, x1=len(columns) - 0.5, y0=row - 0.5, y1=row + 0.5, line={"color": UNKNOWN, "width": 3})
     if len(columns) > 1:
@@ -146,7 +148,7 @@ def matrix(values, rows, columns, words, *, ends, higher=True, marked=()):
         tickvals=list(range(len(columns))),
         ticktext=list(columns),
         side="top",
-        tickangle=-90 if len(columns) > 8 else -35 if len(columns) > 4 else 0,
+        tickangle=-tilt,
         showgrid=False,
     )
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=list(rows), autorange="reversed", showgrid=False)

@@ -288,8 +288,7 @@ def explanation(settings, data, ood, level, length):
             ]
             st.code("\n".join(lines), language=None)
             st.caption(t("confidence.code_caption"))
-    to_page("views/blocks.py", t("confidence.back"), icon=":material/arrow_back:")
-    to_page("views/detector.py", t("confidence.next"), icon=":material/arrow_forward:")
+    to_page("views/detector.py", t("confidence.back"), icon=":material/arrow_back:")
 
 
 def sure(values, level):

@@ -176,9 +176,8 @@ def threshold(context):
     keep = st.slider(t("detect.keep"), KEEPS[0], KEEPS[-1], step=0.5, format="%.1f %%", key="keep", persist_state="session", help=t("detect.keep_help"))
     at = compute.at_keep(context.bench, context.ood, context.detectors, keep / 100)
     line, confusion = at[context.focus]
-    n, m = len(context.scores(None, context.focus)), len(context.scores(context.ood, context.focus))
-    numbers = {"passed": confusion.unknown_as_known, "m": m, "rejected": confusion.known_as_unknown, "n": n, "keep": f"{keep:g}"}
-    says = t("detect.at", name=title(context.focus), set=context.set_name(context.ood), **numbers)
+    unknown = len(context.scores(context.ood, context.focus))
+    says = t("detect.at", name=title(context.focus), keep=f"{keep:g}", passed=confusion.unknown_as_known, m=unknown)
     finding.header(says)
     left, right = st.columns(2, gap="large")
     with left:
@@ -419,7 +418,23 @@ def exact_numbers(context, convention):
         st.dataframe(frame_of_all, hide_index=True, key="exact", alt=t("detect.exact"))
         st.caption(t("detect.exact_caption"))
     csv = frame_of_all.to_csv(index=False).encode("utf-8-sig")
-    st.download_button(t("verdict.csv"), csv, f"detectors-{context.settings.pack}-{convention}.csv", "text/csv", icon=":material/download:", on_click="ignore")
+    file = f"detectors-{context.settings.pack}-{convention}.csv"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(t("verdict.csv"), csv, file, "text/csv", icon=":material/download:", on_click="ignore")
+        keep_result(context, convention)
+
+
+def keep_result(context, convention):
+    """Offer to put the figures into the run store, and the way to them once they are there."""
+    of = (*context.bench.key, convention)
+    if st.button(t("runs.keep"), icon=":material/inventory_2:", help=t("runs.keep_help"), key="keep_run", disabled=st.session_state.get("kept") == of):
+        try:
+            st.session_state["run"], st.session_state["kept"] = compute.keep_run(context.bench, convention), of
+            st.rerun()
+        except InputError as error:
+            st.error(explain(error), icon=":material/database_off:")
+    if st.session_state.get("kept") == of:
+        to_page("views/runs.py", t("runs.kept"), icon=":material/check:")
 
 
 def every_block(context):

@@ -90,10 +90,11 @@ def test_detectors_that_lack_something_leave_the_others_alone(clusters):
 
 
 def test_the_document_is_ready_for_json(found, clusters):
-    whole = json.loads(json.dumps(document(found, convention="odin_grid", resamples=10), allow_nan=False))
+    rows = figures(found, convention="odin_grid", resamples=10)
+    whole = json.loads(json.dumps(document(found, rows, convention="odin_grid"), allow_nan=False))
     assert whole["accuracy"] == 75 and whole["selected"] == "late" and whole["convention"] == "odin_grid"
     assert whole["pictures"] == {"known": len(clusters.fresh), "far": len(clusters.shifted), "same": len(clusters.fresh)}
     assert set(whole["detectors"]) == set(DETECTORS) and whole["blocks"]["selected"] == "late"
-    assert "blocks" not in document(found, resamples=0, blocks=False)
+    assert "blocks" not in document(found, rows, convention="odin_grid", blocks=False)
     kept = keep_scores(found)
     assert kept["known/energy"] is found.known["energy"] and kept["far/odin"] is found.unknown["far"]["odin"] and len(kept) == 3 * len(DETECTORS)
