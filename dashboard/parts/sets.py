@@ -60,6 +60,11 @@ class Bring:
     def done(self):
         return not self.job.running and isinstance(self.job.result, Measured)
 
+    @property
+    def failed(self):
+        """Whether it ended without numbers: cancelled, or by an error."""
+        return not self.job.running and not self.done
+
 
 @st.cache_resource(show_spinner=False)
 def _registry():
@@ -82,9 +87,10 @@ def found(pack_name):
 
 
 def remember_in_link():
-    """Put the ids of this session's measurements into the address."""
-    if st.session_state.get("jobs"):
-        st.query_params["job"] = ",".join(st.session_state["jobs"])
+    """Put the ids of this session's measurements into the address, but for those that came to nothing."""
+    held, _ = _registry()
+    if alive := [i for i in st.session_state.get("jobs", []) if i in held and not held[i].failed]:
+        st.query_params["job"] = ",".join(alive)
     else:
         st.query_params.pop("job", None)
 
@@ -97,9 +103,9 @@ def bring(pack_name, facts, loaded, brought, *, gone=False):
         else:
             _outcome(one)
     running = sum(one.job.running for one in brought)
-    with st.expander(t("detect.bring"), icon=":material/add_photo_alternate:", expanded=bool(running) or gone):
-        if gone:
-            st.warning(t("detect.bring_gone"), icon=":material/hourglass_disabled:")
+    if gone:
+        st.warning(t("detect.bring_gone"), icon=":material/hourglass_disabled:")
+    with st.expander(t("detect.bring"), icon=":material/add_photo_alternate:", key="bring"):  # by its key it stays open when what is above it changes
         st.markdown(t("detect.bring_how"))
         offered = _offered(facts)
         left, right = st.columns(2, gap="large")
@@ -195,7 +201,8 @@ def start(pack_name, loaded, spec, source, names):
         while len(held) > KEPT:
             _, old = held.popitem(last=False)
             old.job.stop.set()
-    mine = [i for i in st.session_state.get("jobs", []) if i in held and (held[i].pack, held[i].name) != (pack_name, one.name)]
+    others = (i for i in st.session_state.get("jobs", []) if i in held)
+    mine = [i for i in others if not held[i].failed and (held[i].pack, held[i].name) != (pack_name, one.name)]
     st.session_state["jobs"] = [*mine, one.id][-LINKED:]
     return one
 
@@ -235,9 +242,11 @@ def _measure_own(pack_name, loaded, files):
 
 @st.fragment(run_every=0.5)
 def _progress(one):
-    """Draw how far a measurement has come, twice a second until it ends; then the whole page is drawn anew."""
+    """Draw how far a measurement has come, twice a second until it ends; then the whole page is drawn anew, looking at what was measured."""
     job = one.job
     if not job.running:
+        if one.done:
+            st.session_state["ood"] = one.name
         st.rerun()
     seconds = time.monotonic() - one.started
     left = t("detect.bring_left", seconds=f"{seconds * (one.total - job.done) / job.done:.0f}") if job.done else ""
@@ -249,14 +258,12 @@ def _progress(one):
 
 
 def _outcome(one):
-    """Say what came of a measurement that has ended; one that found nothing is forgotten."""
+    """Say what came of a measurement that has ended; that it came to nothing is said until the next one starts."""
     if one.done:
         if one.job.result.unreadable:
             names = ", ".join(plain(name) for name in one.job.result.unreadable[:10])
             st.caption(t("detect.bring_unreadable", n=len(one.job.result.unreadable), names=names))
         return
-    st.session_state["jobs"] = [i for i in st.session_state["jobs"] if i != one.id]
-    remember_in_link()
     if one.job.stopped:
         st.info(t("detect.bring_stopped"), icon=":material/cancel:")
     elif one.job.error:

@@ -119,15 +119,15 @@ def controls(names, brought):
     with first:
         labels = {name: f"◆ {sets.set_name(name, brought.get(name))}" for name in names}
         ood = st.selectbox(t("detect.ood"), names, format_func=labels.get, key="ood", persist_state="session") if names else None
-    compared = st.multiselect(
-        t("detect.compared"),
-        list(DETECTORS),
-        format_func=titles.get,
-        max_selections=AT_MOST,
-        key="detectors",
-        persist_state="session",
-        placeholder=t("detect.compared_none"),
-    )
+    compared = [name for name in DETECTORS if name in st.session_state["detectors"]]
+    listed = ", ".join(map(titles.get, compared)) or "–"
+    with st.popover(t("detect.compared", names=listed), icon=":material/stacked_line_chart:", key="compare"):
+        which = t("detect.compared_which", n=AT_MOST)
+        st.pills(which, list(DETECTORS), selection_mode="multi", format_func=titles.get, key="detectors", persist_state="session")
+    if len(compared) > AT_MOST:
+        left_out = ", ".join(map(titles.get, compared[AT_MOST:]))
+        compared = compared[:AT_MOST]
+        st.caption(t("detect.compared_most", n=AT_MOST, names=left_out))
     if not compared:
         st.caption(t("detect.compared_empty", name=title(DEFAULT)))
         compared = [DEFAULT]

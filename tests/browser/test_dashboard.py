@@ -187,10 +187,128 @@ def test_blocks_page_through_the_sidebar_keeps_the_picture(visit):
     expect(page.get_by_role("img", name="The picture toybox:noise/0")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["", "blocks"])
+def confusion(page):
+    """Return what the first table of the Detector page says, row by row."""
+    return page.get_by_test_id("stTable").first.locator("tbody tr").all_inner_texts()
+
+
+def at(chart, x, y):
+    """Return where a point of a chart's first panel lies on the page. Args: x, y: in the units of the axes."""
+    place = """(plot, [x, y]) => { const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
+        return [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)]; }"""
+    chart.scroll_into_view_if_needed()
+    return chart.locator(".js-plotly-plot").evaluate(place, [x, y])
+
+
+def test_dragging_the_threshold_changes_the_table(visit):
+    page = visit("detector", pack="toybox", ood="near")
+    before, heading = confusion(page), page.get_by_role("heading", name=re.compile("^Accepting 95.% of known"))
+    expect(heading).to_be_visible()
+    handle = page.get_by_role("slider").first
+    handle.scroll_into_view_if_needed()
+    box = handle.locator("xpath=../..").bounding_box()  # what is seen of it
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 200, y, steps=8)
+    page.mouse.up()
+    expect(heading).to_have_count(0)
+    settle(page)
+    after, keep = confusion(page), float(query(page)["keep"])
+    assert keep < 90
+    assert after != before
+    assert f"{round(20 * keep):,}" in after[0]  # of 2,000 known pictures
+    assert int(re.search(r"\d+", after[1].split("\t")[1])[0]) < int(re.search(r"\d+", before[1].split("\t")[1])[0])
+
+
+def test_a_click_on_a_roc_curve_moves_the_threshold(visit):
+    page = visit("detector", pack="toybox", ood="near", detectors="featurenorm")
+    chart = page.get_by_test_id("stPlotlyChart").first
+    expect(chart).to_be_visible()
+    points = chart.locator(".js-plotly-plot").evaluate("plot => plot.calcdata[0].map(p => [p.x, p.y])")
+    x, y = min(points, key=lambda point: abs(point[1] - 60))
+    page.mouse.click(*at(chart, x, y))
+    expect(page.get_by_role("heading", name=re.compile("^Accepting 95.%"))).to_have_count(0)
+    settle(page)
+    assert float(query(page)["keep"]) == pytest.approx(y, abs=3)
+
+
+def test_a_bar_opens_its_pictures_and_a_picture_what_every_detector_says(visit):
+    page = visit("detector", pack="toybox", ood="near")
+    chart = page.get_by_test_id("stPlotlyChart").nth(1)
+    bars = chart.locator(".js-plotly-plot").evaluate("plot => plot.calcdata[0].map(p => [p.p, p.s])")
+    x, y = max(bars, key=lambda bar: bar[1])
+    page.mouse.click(*at(chart, x, y / 2))
+    expect(page.get_by_role("heading", name=re.compile(r"^Scores from .* known"))).to_be_visible()
+    settle(page)
+    assert "range" in query(page)
+    page.locator('[class*="st-key-bin_None_"] button').first.click()
+    told = page.get_by_role("heading", name=re.compile(r"\d+ of \d+ detectors"))
+    expect(told).to_be_visible()
+    settle(page)
+    sentence, link = told.inner_text(), query(page)
+    assert link["picture"].startswith("toybox:train/")
+    page.reload()
+    settle(page)
+    expect(told).to_have_text(sentence)
+
+
+def test_bringing_pictures_can_be_cancelled_and_survives_a_reload(visit):
+    page = visit("detector", pack="toybox")
+    page.get_by_text("Bring other unknown pictures").click()
+    page.get_by_role("radio", name="1000", exact=True).click()
+    settle(page)
+    page.get_by_role("button", name="Measure this set").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled. Nothing was added.")).to_be_visible(timeout=5000)
+    page.get_by_role("radio", name="100", exact=True).click()
+    settle(page)
+    page.get_by_role("button", name="Measure this set").click()
+    expect(page).to_have_url(re.compile("[?&]job="))
+    page.reload()
+    expect(page.get_by_role("combobox", name="Unknown pictures")).to_have_value("◆ noise, uniform")
+    settle(page)
+    expect(page.get_by_role("heading", name=re.compile("detectors on noise, uniform"))).to_be_visible()
+
+
+def keep(visit):
+    """Keep a result from the Detector page. Returns: the page."""
+    page = visit("detector", pack="toybox")
+    page.get_by_role("button", name="Keep this result").click()
+    expect(page.get_by_role("link", name="Kept: open it")).to_be_visible()
+    return page
+
+
+def test_a_kept_result_is_opened_again(visit):
+    page = keep(visit)
+    page.get_by_role("link", name="Kept: open it").click()
+    expect(page).to_have_url(re.compile("/runs"))
+    settle(page)
+    expect(page.get_by_role("heading", name=re.compile("is best: mean AUROC"))).to_be_visible()
+
+
+def test_the_confidence_threshold_moves_the_counts(visit):
+    page = visit("confidence", pack="toybox", ood="near")
+    heading = page.get_by_role("heading", name=re.compile("^Above 90.% confidence"))
+    expect(heading).to_be_visible()
+    handle = page.get_by_role("slider", name="Confidence threshold")
+    handle.focus()
+    handle.press("ArrowRight")
+    expect(heading).to_have_count(0)
+    settle(page)
+    assert query(page)["least"] == "91.0"
+
+
+PAGES = ["", "blocks", "detector", "confidence", "runs"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(visit, page, path, scheme):
     page.emulate_media(color_scheme=scheme)
+    if path == "runs":
+        keep(visit)
     visit(path)
     expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()  # an empty page has no faults
     found = Axe().run(page).response["violations"]
@@ -198,9 +316,10 @@ def test_axe_finds_nothing_serious(visit, page, path, scheme):
     assert not [f"{v['id']}: {v['help']}: {n['html'][:200]}" for v in grave for n in v["nodes"]]
 
 
-def test_a_phone_needs_no_scrolling_sideways(visit, page):
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_needs_no_scrolling_sideways(visit, page, path):
     page.set_viewport_size({"width": 390, "height": 844})
-    visit()
+    visit(path)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
 
 
@@ -208,8 +327,8 @@ def test_nothing_is_asked_of_the_internet(visit, page, server):
     asked, broken = set(), []
     page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
     page.on("pageerror", lambda error: broken.append(str(error)))
-    visit()
-    visit("blocks")
+    for path in PAGES:
+        visit(path)
     assert asked - {"", urlsplit(server[0]).netloc} == set()
     assert broken == []
 
