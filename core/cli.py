@@ -391,11 +391,11 @@ def _fitted_on(options, network, preprocessing, device, *, two_passes=False):
 
 def _keep_run(options, result, evaluation, pack, device):
     """Put a result into the run store. Returns: its id, or None, with a line on stderr, where the store cannot be reached."""
-    from core.evaluation import keep_scores
+    from core.evaluation import keep_scores, run_title
     from core.runs import Store, provenance
 
     facts = {"seed": options.seed, "device": str(device), "convention": options.convention, "limit": options.limit}
-    title = f"{pack.name if pack else options.arch}: {', '.join(evaluation.unknown)}"
+    title = run_title(pack.name if pack else options.arch, evaluation)
     made_by = provenance(pack=options.pack if pack else None, **facts)
     try:
         with Store() as store:

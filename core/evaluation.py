@@ -115,6 +115,12 @@ def keep_scores(evaluation):
     return {f"{name}/{detector}": scores for name, each in sets.items() for detector, scores in each.items()}
 
 
+def run_title(network, evaluation):
+    """Return what a kept evaluation is called: the network and its sets, the third and further ones counted. Args: network: a name."""
+    names = list(evaluation.unknown)
+    return f"{network}: {', '.join(names[:2])}{f' + {len(names) - 2}' if len(names) > 2 else ''}"
+
+
 def block_table(evaluation):
     """Say how well NormRatio chose: every block's AUROC on every set, in percent.
 

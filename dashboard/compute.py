@@ -402,11 +402,11 @@ def run(run_id):
 
 def keep_run(bench, convention):
     """Put an evaluation into the run store, with 95 % intervals and every score. Returns: its id."""
-    from core.evaluation import document, keep_scores
+    from core.evaluation import document, keep_scores, run_title
     from core.runs import Store, provenance
 
     result = document(bench.evaluation, figures(bench, convention, intervals=True), convention=convention)
     made_by = provenance(pack=bench.pack, seed=0, device=str(pack(bench.pack).device), convention=convention)
-    title = f"{bench.pack}: {', '.join(bench.evaluation.unknown)}"
+    title = run_title(bench.pack, bench.evaluation)
     with Store() as store:
         return store.add("bench", result, title=title, made_by=made_by, arrays=keep_scores(bench.evaluation)).id

@@ -37,7 +37,7 @@ def end_of(values):
 
 
 def in_percent(confidence):
-    """Write a fraction in percent, with one digit more than it has nines behind the point, up to 99.9999 %."""
+    """Write a fraction in percent, with as many digits after the point as it has nines in all, at least one, up to 99.9999 %."""
     if confidence > 0.999999:
         return "> 99.9999 %"
     return f"{100 * confidence:.{max(1, int(place(confidence, 'nines', 6)))}f} %"
@@ -191,7 +191,8 @@ def _ladder(figure, passes, points, level, at):
         x = [float(at(c)) for c in confidences]
         line, look = {"width": 1.5, "color": GUIDE}, {"mode": "lines+markers", "showlegend": False, "cliponaxis": False}
         figure.add_scatter(x=x, y=[height] * len(x), marker=mark, line=line, text=tip, hovertemplate="%{text}<extra></extra>", **look)
-    _label(figure, ", ".join(name for name, _ in points), 0.97)
+    names = [name for name, _ in points]
+    _label(figure, f"↑ {names[0]}, ↓ {names[1]}" if len(names) == 2 else names[0], 0.97)
 
 
 def _label(figure, text, y):

@@ -23,6 +23,7 @@ CONVENTION = "id_positive"
 KINDS = {"known": "ID", "jigsaw": "puzzle"}  # every other set is "OOD"
 MARKS = {"ID": "●", "puzzle": "▦", "OOD": "◆"}
 EQUAL = 1.0  # points of FPR@95TPR: closer than that, neither is called better
+ROUND = 6  # digits, so that three pictures of 300 are 1 point and not 0.9999999
 
 
 def main():
@@ -122,7 +123,7 @@ def distribution(data, ood, form, axis, level, marks, finding):
     names = list(data.passes["before"]) if form == "ridge" else [n for n in ("known", "jigsaw", ood) if n in data.passes["before"]]
     sets = [(name, KINDS.get(name, "OOD")) for name in names]
     passes = [(pass_name(kind, data), [(set_name(n), of, values[n]) for n, of in sets]) for kind, values in data.passes.items()]
-    points = [(name_of(i), [mark[kind][0] for kind in data.passes]) for i, mark in marks.items()]
+    points = [(name, [mark[kind][0] for kind in data.passes]) for name, mark in zip(names_of(marks), marks.values(), strict=True)]
     words = {name: t(f"confidence.{name}") for name in ("confidence", "cumulative", "median")}
     words |= {"share": t("word.share"), "level": t("confidence.level_line", level=f"{level:g}")}
     if form == "ridge":
@@ -139,11 +140,11 @@ def distribution(data, ood, form, axis, level, marks, finding):
 
 def picture_lines(settings, looks, marks):
     """Draw each single picture beside what its confidence was and became."""
-    for i, look in looks.items():
+    for name, (i, look) in zip(names_of(looks), looks.items(), strict=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-            st.image(enlarged(look.seen, 64), width=64, alt=t("confidence.alt_picture", name=name_of(i)))
+            st.image(enlarged(look.seen, 64), width=64, alt=t("confidence.alt_picture", name=name))
             told = {kind: (charts.in_percent(c), class_name(settings.facts["classes"][k])) for kind, (c, k) in marks[i].items()}
-            sentence = t("confidence.picture", name=plain(name_of(i)), share=told["before"][0], says=told["before"][1])
+            sentence = t("confidence.picture", name=plain(name), share=told["before"][0], says=told["before"][1])
             if "after" in told:
                 sentence += " " + t("confidence.picture_after", share=told["after"][0], says=told["after"][1])
             st.markdown(sentence, width="stretch")
@@ -224,10 +225,10 @@ def counts(data, ood, threshold):
 def every_set(data, level, length):
     """Draw a table of all sets, say where the selected norm helps and where not, and offer it as CSV."""
     kinds, unknown = list(data.passes), [name for name in data.passes["before"] if name != "known"]
-    false = {kind: {n: 100 * fpr(data.passes[kind]["known"], data.passes[kind][n], convention=CONVENTION) for n in unknown} for kind in kinds}
+    false = {kind: {n: false_positives(data.passes[kind], n) for n in unknown} for kind in kinds}
     confident = {kind: {n: 100 * sure(values, level) for n, values in data.passes[kind].items()} for kind in kinds}
     if len(kinds) > 1 and unknown:
-        gained = np.array([false["before"][n] - false["after"][n] for n in unknown])
+        gained = np.array([false["before"][n] - false["after"][n] for n in unknown]).round(ROUND)
         more = np.array([confident["after"][n] - confident["before"][n] for n in unknown])
         better, worse = int((gained >= EQUAL).sum()), int((gained <= -EQUAL).sum())
         finding = t("confidence.sets_after", better=better, worse=worse, same=len(unknown) - better - worse, n=len(unknown), margin=f"{EQUAL:g}")
@@ -240,9 +241,9 @@ def every_set(data, level, length):
     st.header(finding)
     cooled = {}
     if length == "paper" and len(kinds) > 1:
-        cooled = {n: 100 * fpr(data.cooled["known"], data.cooled[n], convention=CONVENTION) for n in unknown}
-        fewer = sum(false["before"][n] - cooled[n] >= EQUAL for n in unknown)
-        beyond = sum(cooled[n] - false["after"][n] >= EQUAL for n in unknown)
+        cooled = {n: false_positives(data.cooled, n) for n in unknown}
+        fewer = sum(round(false["before"][n] - cooled[n], ROUND) >= EQUAL for n in unknown)
+        beyond = sum(round(cooled[n] - false["after"][n], ROUND) >= EQUAL for n in unknown)
         beside += " " + t("confidence.sets_cooled", ratio=f"{data.length / data.norm:.2f}", fewer=fewer, beyond=beyond, n=len(unknown), margin=f"{EQUAL:g}")
     if beside:
         st.markdown(beside)
@@ -291,6 +292,11 @@ def explanation(settings, data, ood, level, length):
     to_page("views/detector.py", t("confidence.back"), icon=":material/arrow_back:")
 
 
+def false_positives(sets, name):
+    """Return a set's FPR@95TPR in percent."""
+    return 100 * fpr(sets["known"], sets[name], convention=CONVENTION)
+
+
 def sure(values, level):
     """Return the share of confidences that are at least a level in percent."""
     return float((values >= level / 100).mean())
@@ -313,6 +319,12 @@ def set_name(name):
 def in_words(name):
     """Return a set's name for a sentence."""
     return catalogue(language()).get(f"blocks.set_{name}", name)
+
+
+def names_of(picture_ids):
+    """Return what a person calls each picture; two of one name are told apart by their titles."""
+    names = {i: name_of(i) for i in picture_ids}
+    return [name if list(names.values()).count(name) == 1 else f"{name} ({pictures.title(i)})" for i, name in names.items()]
 
 
 def name_of(picture_id):

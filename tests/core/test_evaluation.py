@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from core.detectors import DETECTORS
-from core.evaluation import block_table, document, evaluate, figures, keep_scores
+from core.evaluation import block_table, document, evaluate, figures, keep_scores, run_title
 from core.metrics import measure
 from core.verdict import Judge
 
@@ -98,3 +98,8 @@ def test_the_document_is_ready_for_json(found, clusters):
     assert "blocks" not in document(found, rows, convention="odin_grid", blocks=False)
     kept = keep_scores(found)
     assert kept["known/energy"] is found.known["energy"] and kept["far/odin"] is found.unknown["far"]["odin"] and len(kept) == 3 * len(DETECTORS)
+
+
+def test_a_run_is_titled_by_its_network_and_the_first_two_sets(found):
+    assert run_title("net", found) == "net: far, same"
+    assert run_title("net", replace(found, unknown={name: {} for name in "abcde"})) == "net: a, b + 3"

@@ -146,7 +146,7 @@ def test_the_passes_of_a_ridge_differ_in_dash_fill_and_mark():
     ladders = [trace for trace in figure.data if trace.mode == "lines+markers" and trace.text]
     assert [list(ladder.x) for ladder in ladders] == [pytest.approx([place(c, "nines", 8) for c in confidences]) for _, confidences in POINTS]
     assert all(ladder.marker.symbol == (one.marker.symbol, other.marker.symbol) and max(ladder.y) < 1 for ladder in ladders)
-    assert figure.layout.annotations[-1].text == "<b>mine, other</b>"
+    assert figure.layout.annotations[-1].text == "<b>↑ mine, ↓ other</b>"
 
 
 @pytest.mark.parametrize("axis", charts.AXES)
