@@ -51,6 +51,7 @@ class Bring:
     total: int
     job: object = None
     started: float = field(default_factory=time.monotonic)
+    logged: bool = False
 
     @property
     def name(self):
@@ -74,16 +75,25 @@ def _registry():
 def found(pack_name):
     """Return the measurements that this session or its link names, for one pack, and forget those that are gone.
 
+    A set that has just been measured becomes the one that the page looks at, unless the link says otherwise. To be called before the
+    page draws that choice.
+
     Returns: (list of `Bring`, whether some were named that the server no longer holds).
     """
     held, _ = _registry()
     if "jobs" not in st.session_state:
-        st.session_state["jobs"] = [i for i in st.query_params.get("job", "").split(",")[:LINKED] if i]
+        st.session_state["jobs"] = [i for i in dict.fromkeys(st.query_params.get("job", "").split(",")) if i][:LINKED]
     named = st.session_state["jobs"]
     known = [i for i in named if i in held]
     st.session_state["jobs"] = known
     remember_in_link()
-    return [held[i] for i in known if held[i].pack == pack_name], len(known) < len(named)
+    here, seen = [held[i] for i in known if held[i].pack == pack_name], st.session_state.setdefault("jobs_seen", set())
+    for one in here:
+        if one.done and one.id not in seen:
+            seen.add(one.id)
+            if "ood" in st.session_state or "ood" not in st.query_params:
+                st.session_state["ood"] = one.name
+    return here, len(known) < len(named)
 
 
 def remember_in_link():
@@ -201,9 +211,11 @@ def start(pack_name, loaded, spec, source, names):
         while len(held) > KEPT:
             _, old = held.popitem(last=False)
             old.job.stop.set()
-    others = (i for i in st.session_state.get("jobs", []) if i in held)
-    mine = [i for i in others if not held[i].failed and (held[i].pack, held[i].name) != (pack_name, one.name)]
-    st.session_state["jobs"] = [*mine, one.id][-LINKED:]
+    mine = [i for i in st.session_state.get("jobs", []) if i in held and not held[i].failed]
+    same = [i for i in mine if (held[i].pack, held[i].name) == (pack_name, one.name)]
+    for i in same:
+        held[i].job.stop.set()  # what nobody can see or cancel any more
+    st.session_state["jobs"] = [*(i for i in mine if i not in same), one.id][-LINKED:]
     return one
 
 
@@ -242,11 +254,9 @@ def _measure_own(pack_name, loaded, files):
 
 @st.fragment(run_every=0.5)
 def _progress(one):
-    """Draw how far a measurement has come, twice a second until it ends; then the whole page is drawn anew, looking at what was measured."""
+    """Draw how far a measurement has come, twice a second until it ends; then the whole page is drawn anew."""
     job = one.job
     if not job.running:
-        if one.done:
-            st.session_state["ood"] = one.name
         st.rerun()
     seconds = time.monotonic() - one.started
     left = t("detect.bring_left", seconds=f"{seconds * (one.total - job.done) / job.done:.0f}") if job.done else ""
@@ -264,6 +274,7 @@ def _outcome(one):
             names = ", ".join(plain(name) for name in one.job.result.unreadable[:10])
             st.caption(t("detect.bring_unreadable", n=len(one.job.result.unreadable), names=names))
         return
+    remember_in_link()  # it may have ended since the link was written
     if one.job.stopped:
         st.info(t("detect.bring_stopped"), icon=":material/cancel:")
     elif one.job.error:
@@ -272,5 +283,7 @@ def _outcome(one):
         try:
             one.job.check()
         except Exception:
-            logging.getLogger(__name__).exception("measuring %s failed", one.spec)
+            if not one.logged:
+                logging.getLogger(__name__).exception("measuring %s failed", one.spec)
+            one.logged = True
         st.error(t("detect.bring_failed"), icon=":material/error:")

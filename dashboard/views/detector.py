@@ -211,7 +211,8 @@ def roc_chart(context, at, finding):
     words = {name: t(f"detect.roc_{name}") for name in ("fpr", "tpr", "chance")}
     figure = charts.roc(drawn, words, focus=title(context.focus))
     shares = np.arange(5, 100, 5)
-    columns = {t("word.tpr"): shares} | {f"{t('word.fpr')}: {title(d)}": np.round(100 * np.interp(shares / 100, c.tpr, c.fpr), 2) for d, c in curves.items()}
+    counts = [compute.at_keep(context.bench, context.ood, context.detectors, share / 100) for share in shares]
+    columns = {t("word.tpr"): shares} | {f"{t('word.fpr')}: {title(d)}": [round(100 * at[d][1].fpr, 2) for at in counts] for d in curves}
     st.markdown(f"**{t('detect.roc_title')}**")
     show(figure, alt=finding, table=pd.DataFrame(columns), key=key, on_select=clicked, selection_mode="points")
 
@@ -417,6 +418,8 @@ def exact_numbers(context, convention):
     with st.expander(t("detect.exact"), icon=":material/table:"):
         st.dataframe(frame_of_all, hide_index=True, key="exact", alt=t("detect.exact"))
         st.caption(t("detect.exact_caption"))
+        if convention == "odin_grid":
+            st.caption(t("detect.exact_grid"))
     csv = frame_of_all.to_csv(index=False).encode("utf-8-sig")
     file = f"detectors-{context.settings.pack}-{convention}.csv"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -549,10 +552,11 @@ def _thumbnail(picture_id, name):
 def _remember_several(key, options, default):
     """As `remember`, for a widget with several choices: ids separated by commas in the link."""
     if key not in st.session_state:
-        wish = [name for name in st.query_params.get(key, "").split(",") if name in options]
-        st.session_state[key] = list(dict.fromkeys(wish))[:AT_MOST] or [name for name in default if name in options]
-    value = st.session_state[key]
-    if list(value) != list(default):
+        asked = st.query_params.get(key)
+        wish = [name for name in options if name in (asked or "").split(",")]
+        st.session_state[key] = wish if wish or asked == "" else [name for name in default if name in options]
+    value = [name for name in options if name in st.session_state[key]]
+    if value != [name for name in options if name in default]:
         st.query_params[key] = ",".join(value)
     else:
         st.query_params.pop(key, None)

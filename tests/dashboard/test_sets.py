@@ -232,6 +232,19 @@ def test_two_sets_are_measured_at_once_and_a_third_waits(endless):
     assert words("detect.bring_full", n=2) in [caption.value for caption in page.caption]
 
 
+def test_a_set_that_is_measured_anew_is_not_measured_twice(endless):
+    page = visit()
+    first, second = started(page), started(page)
+    assert first.job.stop.is_set() and not second.job.stop.is_set()
+    assert page.query_params["job"] == second.id and len(bars(page)) == 1
+
+
+def test_a_link_may_name_a_measurement_twice(endless):
+    one = started(visit())
+    page = visit(job=f"{one.id},{one.id}")
+    assert len(bars(page)) == 1 and page.query_params["job"] == one.id
+
+
 def test_a_failure_that_is_ours_is_said_and_logged(monkeypatch, caplog):
     def measure(job, *_):
         raise ZeroDivisionError("a bug")
