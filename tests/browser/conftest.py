@@ -23,6 +23,7 @@ def pytest_addoption(parser):
     parser.addoption("--screenshots", action="store_true", help="draw the pictures of the README into docs/screenshots")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Run these tests last: they take longest, and Playwright leaves an event loop running in this thread."""
     items.sort(key=lambda item: Path(__file__).parent in item.path.parents)
