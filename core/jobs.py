@@ -16,7 +16,7 @@ class Job:
 
     Attributes:
         done, total: progress, as the work reports it; total 0 where it is not known. doing: a word for what it does just now.
-        result: what the work returned; error: the `InputError` it raised. A bug in it shows where `wait` or `check` is called.
+        result: what the work returned; error: the `InputError` it raised; bug: what else it raised, which `wait` and `check` raise again.
         stop: set to ask the work to end; work that calls `report` ends there, other work looks at it itself.
         stopped: whether it ended because of that.
     """
@@ -28,7 +28,7 @@ class Job:
     error: InputError | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     stopped: bool = False
-    _bug: BaseException | None = None
+    bug: BaseException | None = None
     _thread: threading.Thread | None = None
 
     @property
@@ -47,8 +47,8 @@ class Job:
         return self.check()
 
     def check(self):
-        if self._bug is not None:
-            raise self._bug
+        if self.bug is not None:
+            raise self.bug
         return self
 
 
@@ -64,7 +64,7 @@ def start(work, *arguments):
         except InputError as error:
             job.error = error
         except BaseException as error:  # kept for whoever waits: a thread has nobody above it
-            job._bug = error
+            job.bug = error
 
     job._thread = threading.Thread(target=run, name=getattr(work, "__name__", "job"), daemon=True)
     job._thread.start()

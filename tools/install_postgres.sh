@@ -5,20 +5,8 @@ set -eu
 for initdb in "$(command -v initdb || true)" /usr/lib/postgresql/*/bin/initdb; do
     if [ -x "$initdb" ]; then exit 0; fi
 done
-if [ "$(id -u)" = 0 ]; then
-    root=
-elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-    root="sudo -n"
-else
-    root=no
-fi
-if [ "$root" = no ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "No Postgres was found, and it cannot be installed from here: install postgresql, or the tests that need it are skipped." >&2
-    exit 1
-fi
-echo "Installing Postgres for the tests of the store of runs"
-export DEBIAN_FRONTEND=noninteractive
-$root apt-get update -q
+. "$(dirname "$0")/apt.sh"
+need_apt Postgres "install postgresql, or the tests that need it are skipped"
 # Only the programs are wanted: while this file is there, the package makes and starts no database of its own.
 folder=/etc/postgresql-common/createcluster.d
 $root mkdir -p "$folder"

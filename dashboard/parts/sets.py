@@ -280,10 +280,7 @@ def _outcome(one):
     elif one.job.error:
         st.error(explain(one.job.error), icon=":material/error:")
     else:
-        try:
-            one.job.check()
-        except Exception:
-            if not one.logged:
-                logging.getLogger(__name__).exception("measuring %s failed", one.spec)
-            one.logged = True
+        if not one.logged:
+            logging.getLogger(__name__).error("measuring %s failed", one.spec, exc_info=one.job.bug)
+        one.logged = True
         st.error(t("detect.bring_failed"), icon=":material/error:")

@@ -1,11 +1,8 @@
 """Tests of the page of blocks, run without a browser: what it says is what core says, and its controls do what they say."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
 from core.conformal import threshold_at
 from core.images.preprocess import stack
@@ -13,8 +10,8 @@ from core.images.sources import open_source
 from core.jigsaw import jigsaw
 from core.packs import list_packs, load_pack
 from dashboard.language import LANGUAGES, catalogue
+from tests.dashboard.pages import healthy, open_page
 
-PAGE = Path(__file__).parents[2] / "dashboard" / "views" / "blocks.py"
 PICTURE = "toybox:test/3"
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
@@ -27,15 +24,7 @@ def pack():
 
 def visit(language="en", **query):
     """Open the page by a link and let it run."""
-    page = AppTest.from_file(PAGE, default_timeout=300)
-    for name, value in {"lang": language, "pack": "toybox", "picture": PICTURE, **query}.items():
-        page.query_params[name] = value
-    return healthy(page.run())
-
-
-def healthy(page):
-    assert not page.exception, [e.message for e in page.exception]
-    return page
+    return open_page("blocks", language, **{"pack": "toybox", "picture": PICTURE, **query})
 
 
 def headings(page):

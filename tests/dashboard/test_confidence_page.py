@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import roc_curve
-from streamlit.testing.v1 import AppTest
 
 import core.packs
 from core.images.preprocess import stack
@@ -24,8 +22,8 @@ from core.packs import list_packs, load_pack
 from dashboard.charts.confidence import AXES, FORMS, confidence_at, in_percent
 from dashboard.compute import Confidence
 from dashboard.language import LANGUAGES, catalogue
+from tests.dashboard.pages import healthy, open_page
 
-PAGE = Path(__file__).parents[2] / "dashboard" / "views" / "confidence.py"
 PICTURE = "toybox:test/3"
 DEFAULTS = {"ood": "near", "form": "histogram", "axis": "nines", "level": 90.0, "length": "kept", "least": 90.0}
 CHOICES = {"ood": "noise", "form": "ridge", "axis": "percent", "level": 99.9, "length": "paper", "least": 99.99}
@@ -57,15 +55,7 @@ def changed(pack, tmp_path, monkeypatch):
 
 def visit(language="en", **query):
     """Open the page by a link and let it run."""
-    page = AppTest.from_file(PAGE, default_timeout=300)
-    for name, value in {"lang": language, "pack": "toybox", "picture": PICTURE, **query}.items():
-        page.query_params[name] = str(value)
-    return healthy(page.run())
-
-
-def healthy(page):
-    assert not page.exception, [e.message for e in page.exception]
-    return page
+    return open_page("confidence", language, **{"pack": "toybox", "picture": PICTURE, **query})
 
 
 def widget(page, key):

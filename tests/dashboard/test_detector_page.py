@@ -1,12 +1,10 @@
 """Tests of the page of detectors, run without a browser: what it says is what core says, and its controls do what they say."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from streamlit.testing.v1 import AppTest
 
 from core.detectors import DETECTORS
 from core.evaluation import evaluate, figures
@@ -19,8 +17,8 @@ from core.verdict import Judge
 from dashboard import compute
 from dashboard.charts.detector import bin_edges
 from dashboard.language import LANGUAGES, catalogue
+from tests.dashboard.pages import healthy, open_page
 
-PAGE = Path(__file__).parents[2] / "dashboard" / "views" / "detector.py"
 COMPARED = ("consensus", "featurenorm", "msp", "energy")
 METRICS = ("auroc", "fpr95", "aupr_in", "aupr_out")
 
@@ -73,15 +71,7 @@ def small_pack(pack, monkeypatch, tmp_path):
 
 def visit(language="en", **query):
     """Open the page by a link and let it run."""
-    page = AppTest.from_file(PAGE, default_timeout=300)
-    for name, value in {"lang": language, "pack": "toybox", **query}.items():
-        page.query_params[name] = value
-    return healthy(page.run())
-
-
-def healthy(page):
-    assert not page.exception, [e.message for e in page.exception]
-    return page
+    return open_page("detector", language, **{"pack": "toybox", **query})
 
 
 def words(key, language="en", **values):

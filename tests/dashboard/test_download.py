@@ -8,7 +8,7 @@ from core.errors import InputError
 from core.packs import list_packs
 from dashboard.language import catalogue
 from dashboard.parts import download as offer
-from tests.dashboard.test_verdict_page import PAGE
+from tests.dashboard.pages import VIEWS
 
 pytestmark = pytest.mark.skipif("cifar10" not in list_packs(), reason="the pack cifar10 is not here")
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif("cifar10" not in list_packs(), reason="the pack 
 def page(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("BLOCKSCOPE_DATA", raising=False)
-    page = AppTest.from_file(PAGE, default_timeout=60)
+    page = AppTest.from_file(VIEWS / "verdict.py", default_timeout=60)
     page.query_params["pack"], page.query_params["lang"] = "cifar10", "ko"
     return page
 

@@ -1,14 +1,10 @@
 """The page of kept results: what it says is what the store holds."""
 
-from pathlib import Path
-
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.runs import Store
 from dashboard.language import LANGUAGES, catalogue
-
-PAGE = Path(__file__).parents[2] / "dashboard" / "views" / "runs.py"
+from tests.dashboard.pages import open_page
 
 
 def result(energy, msp, *, accuracy=93.5, convention="id_positive", sets=("near", "noise")):
@@ -27,12 +23,8 @@ def store(tmp_path, monkeypatch):
 
 
 def visit(language="en", **query):
-    page = AppTest.from_file(PAGE, default_timeout=120)
-    for name, value in {"lang": language, **query}.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception, [e.message for e in page.exception]
-    return page
+    """Open the page by a link and let it run."""
+    return open_page("runs", language, **query)
 
 
 def texts(page):

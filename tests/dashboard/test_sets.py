@@ -2,14 +2,12 @@
 
 import io
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
-from streamlit.testing.v1 import AppTest
 
 from core import jobs
 from core.detectors import DETECTORS
@@ -21,8 +19,7 @@ from core.packs import list_packs, load_pack
 from core.verdict import Judge
 from dashboard.language import LANGUAGES, catalogue
 from dashboard.parts import sets
-
-PAGE = Path(__file__).parents[2] / "dashboard" / "views" / "detector.py"
+from tests.dashboard.pages import healthy, open_page
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
 
@@ -49,15 +46,7 @@ def endless(monkeypatch):
 
 def visit(language="en", **query):
     """Open the page by a link and let it run."""
-    page = AppTest.from_file(PAGE, default_timeout=300)
-    for name, value in {"lang": language, "pack": "toybox", **query}.items():
-        page.query_params[name] = value
-    return healthy(page.run())
-
-
-def healthy(page):
-    assert not page.exception, [e.message for e in page.exception]
-    return page
+    return open_page("detector", language, **{"pack": "toybox", **query})
 
 
 def words(key, language="en", **values):

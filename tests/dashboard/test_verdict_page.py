@@ -3,20 +3,17 @@
 import io
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 import core.packs
 from core.errors import InputError
 from core.images.sources import open_source
 from core.packs import list_packs, load_pack
 from dashboard.language import LANGUAGES, catalogue
-
-PAGE = Path(__file__).parents[2] / "dashboard" / "views" / "verdict.py"
+from tests.dashboard.pages import healthy, open_page
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
 
@@ -33,15 +30,7 @@ def language(request):
 
 def visit(language="en", **query):
     """Open the page by a link and let it run."""
-    page = AppTest.from_file(PAGE, default_timeout=120)
-    for name, value in {"lang": language, "pack": "toybox", **query}.items():
-        page.query_params[name] = value
-    return healthy(page.run())
-
-
-def healthy(page):
-    assert not page.exception, [e.message for e in page.exception]
-    return page
+    return open_page("verdict", language, **{"pack": "toybox", **query})
 
 
 def words(language, key, **values):
