@@ -235,6 +235,8 @@ def train(options):
     from core.training.command import train_pack
 
     figures = train_pack(options, progress=_progress("training"), log=lambda line: print(line, file=sys.stderr))
+    if figures is None:
+        return 0
     _show(options, figures, [(f"{name}: {value}",) for name, value in figures.items() if not isinstance(value, dict)])
     return 0
 
@@ -343,6 +345,10 @@ def _parser():
     sub.add_argument("--arch", default="cifar_resnet18")
     sub.add_argument("--width", type=int, default=32)
     sub.add_argument("--epochs", type=_count, default=24)
+    sub.add_argument("--alpha", type=float, help="of the Beta distribution that blends pictures; by default the method's own")
+    sub.add_argument("--eps", type=float, help="of the attack, as a fraction of a pixel's range; by default the method's own")
+    sub.add_argument("--reading", choices=("blend", "two-term"), help="of Adversarial-Mixup's loss (default blend)")
+    sub.add_argument("--ema", type=float, default=0.0, help="what the moving average of the weights keeps in each step, such as 0.99; 0 for none (default)")
     sub.add_argument("--size", type=int, default=32)
     sub.add_argument("--mean", type=_three, default=(0.4914, 0.4822, 0.4465))
     sub.add_argument("--std", type=_three, default=(0.247, 0.2435, 0.2616))

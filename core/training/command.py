@@ -18,6 +18,7 @@ from core.packs import describe, load_pack
 from core.packs.build import build
 from core.table import look_up
 from core.training import METHODS
+from core.training.processes import processes, rank
 from core.training.trainer import Recipe, train
 
 
@@ -40,12 +41,14 @@ class Sets:
 def train_pack(options, *, progress, log):
     """Train as the parsed command line says and write the pack to `options.out`; a checkpoint beside it lets a killed run resume.
 
-    Returns: the figures of the pack, percentages. Raises: InputError for sources, options or labels that do not work.
+    Returns: the figures of the pack, percentages, or None in a process that torchrun started beside the first.
+    Raises: InputError for sources, options or labels that do not work.
     """
     method = look_up(METHODS, options.method, kind="training method")
     device = pick_device(options.device)
     preprocessing = Preprocessing(options.size, options.mean, options.std, options.jpeg)
-    recipe = Recipe(epochs=options.epochs, seed=options.seed, precision=options.precision)
+    settings = _settings(method, options)
+    recipe = Recipe(epochs=options.epochs, seed=options.seed, precision=options.precision, ema=options.ema, method=options.method, settings=settings)
     sets = read_sets(options, preprocessing, log=log)
     with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
         torch.manual_seed(options.seed)
@@ -54,29 +57,35 @@ def train_pack(options, *, progress, log):
     checkpoint = out.parent / f".{out.name}.checkpoint.pt"
     loss = method.load()
     log(f"training {options.arch} of width {options.width} for {options.epochs} epochs on {len(sets.train.images)} pictures on {device}")
-    network, curve = train(
-        network,
-        sets.train.images,
-        sets.train.labels,
-        preprocessing,
-        recipe,
-        loss=loss,
-        validation=(sets.validation.images, sets.validation.labels),
-        device=device,
-        checkpoint=checkpoint,
-        progress=progress,
-    )
+    with processes(device) as own:
+        first = rank() == 0
+        network, curve = train(
+            network,
+            sets.train.images,
+            sets.train.labels,
+            preprocessing,
+            recipe,
+            loss=loss,
+            validation=(sets.validation.images, sets.validation.labels),
+            device=own,
+            checkpoint=checkpoint,
+            progress=progress if first else None,
+        )
+    if not first:
+        return None
     facts = {
         "arch": options.arch,
         "width": options.width,
         "classes": list(sets.classes),
         "training": {
             "method": options.method,
+            **({"settings": settings} if settings else {}),
             "command": command_line(),
             "pictures": len(sets.train.images),
             "epochs": options.epochs,
             "seed": options.seed,
             "precision": options.precision,
+            "ema": options.ema,
             "device": f"{device} ({platform.machine()})",
             "hours": round(sum(curve.seconds) / 3600, 2),
             "loss": [round(x, 4) for x in curve.loss],
@@ -87,6 +96,18 @@ def train_pack(options, *, progress, log):
     figures = _measure(out, network.to(memory_format=torch.contiguous_format), facts, sets, preprocessing, options, device, log)
     checkpoint.unlink(missing_ok=True)
     return figures
+
+
+def _settings(method, options):
+    """Return the parameters of a method, as the command line says or as the table has them. Raises: InputError for one that it does not take."""
+    given = {name: getattr(options, name) for name in ("alpha", "eps", "reading") if getattr(options, name) is not None}
+    if wrong := [name for name in given if name not in method.parameters]:
+        takes = ", ".join(f"--{name}" for name in method.parameters) or "none"
+        raise InputError(f"{method.title} takes no --{wrong[0]}; it takes: {takes}.", key="training.setting", method=method.title, name=wrong[0], known=takes)
+    found = {**method.parameters, **given}
+    if not found.get("alpha", 1) > 0 or not 0 <= found.get("eps", 0) <= 1:
+        raise InputError("alpha must be above 0 and eps from 0 to 1, of a pixel's range.", key="training.range")
+    return found
 
 
 def build_pack(options, *, log):

@@ -3,10 +3,11 @@
 from torch.nn import functional as F
 
 
-def loss(network, images, labels, *, generator):
+def loss(classify, images, labels, *, generator):
     """Return the mean cross-entropy of a batch.
 
-    Args: images: (N, 3, H, W) normalised; labels: (N,) int64; generator: unused here, for methods that draw.
+    Args: classify: (N, 3, H, W) pixels in [0, 1] -> (N, C) logits; images: such pixels; labels: (N,) int64;
+        generator: unused here, for methods that draw.
     Returns: scalar tensor, nats.
     """
-    return F.cross_entropy(network(images), labels)
+    return F.cross_entropy(classify(images), labels)

@@ -1,8 +1,12 @@
 """Train a classifier: one schedule for every method, so that a comparison of methods is fair.
 
 SGD with Nesterov momentum under a one-cycle schedule (Smith & Topin, 2018), random crops and flips
-drawn on the device, a checkpoint after every epoch. A run that was killed resumes on the same curve:
-each epoch's randomness comes from (seed, epoch) alone.
+drawn on the device, a moving average of the weights, a checkpoint after every epoch. A run that was killed
+resumes on the same curve: each epoch's randomness comes from (seed, epoch) alone.
+
+Several processes (torchrun) share each batch: see `core.training.processes`. Plain torch does it in the few lines
+there; Lightning Fabric would add a dependency, and DistributedDataParallel expects one forward pass for a
+backward pass, where attacks take two.
 """
 
 import copy
@@ -12,15 +16,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from core.device import autocast
 from core.errors import InputError
 from core.probe import twin
+from core.training.processes import average_, count, rank
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyper-parameters of a run: `peak` is the highest learning rate, `warmup` the share of steps until it."""
+    """Hyper-parameters of a run.
+
+    `batch_size` counts the pictures of all processes; `peak` is the highest learning rate, `warmup` the share of steps until it; `ema` is
+    what the moving average of the weights keeps in each step, 0 for none; `method` and `settings` name the loss, so that a checkpoint of
+    another one is not resumed.
+    """
 
     epochs: int
     batch_size: int = 256
@@ -32,6 +43,9 @@ class Recipe:
     flip: bool = True
     seed: int = 0
     precision: str = "fp32"
+    ema: float = 0.0
+    method: str = "standard"
+    settings: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -49,11 +63,11 @@ def train(network, images, labels, preprocessing, recipe, *, loss, validation, d
     Args:
         network: fresh weights; it is not changed.
         images: (N, 3, S, S) uint8; labels: (N,) int64.
-        loss: a function of `core.training.METHODS`.
+        loss: a function of `core.training.METHODS`, called as loss(classify, pixels in [0, 1], labels, generator=..., **recipe.settings).
         validation: (images, labels) that accuracy is measured on after each epoch.
         checkpoint: file to resume from if it is there, written after each epoch.
         progress: called with (steps done, steps in all, curve); stop: a `threading.Event` that ends the run early.
-    Returns: (trained network in eval mode on `device`, Curve).
+    Returns: (trained network in eval mode on `device`, the moving average where there is one, Curve).
     Raises: InputError if a class has no pictures or the loss stops being a number.
     """
     _check(labels, recipe, validation)
@@ -70,34 +84,46 @@ def train(network, images, labels, preprocessing, recipe, *, loss, validation, d
     total = max(recipe.epochs * steps, 8)  # a warm-up of one step alone makes OneCycleLR divide by zero
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.peak, total_steps=total, pct_start=recipe.warmup, cycle_momentum=False)
     curve = Curve()
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True) if recipe.ema else None
+    state = {"network": network, "optimiser": optimiser, "schedule": schedule, **({"average": average} if average else {})}
     if checkpoint and Path(checkpoint).is_file():
-        _resume(checkpoint, recipe, network, optimiser, schedule, curve)
+        _resume(checkpoint, recipe, state, curve)
+    result = average.module if average else network
+
+    def classify(pixels):
+        return network(preprocessing.normalise(pixels).to(memory_format=torch.channels_last))
+
     for epoch in range(len(curve.loss), recipe.epochs):
         began, total = time.perf_counter(), 0.0
         generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
         order = torch.randperm(len(images), generator=generator)
         for step, chosen in enumerate(order[: steps * recipe.batch_size].split(recipe.batch_size)):
             if stop is not None and stop.is_set():
-                return network.eval(), curve
-            batch = augment(images[chosen].to(device), recipe.crop, flip=recipe.flip, generator=generator)
-            batch = preprocessing.normalise(batch).to(memory_format=torch.channels_last)
+                return result.eval(), curve
+            pixels = augment(images[chosen].to(device), recipe.crop, flip=recipe.flip, generator=generator)  # the same in every process
+            pixels, truth = (part[rank() :: count()] for part in (pixels.float() / 255, labels[chosen].to(device)))
             with autocast(device, recipe.precision):
-                value = loss(network, batch, labels[chosen].to(device), generator=generator)
-            if not torch.isfinite(value):
-                raise InputError(f"The loss became {value.item()} in epoch {epoch + 1}; lower the learning rate.", key="training.diverged")
+                value = loss(classify, pixels, truth, generator=generator, **recipe.settings)
+            (mean,) = average_([value.detach().clone()])
+            if not torch.isfinite(mean):
+                raise InputError(f"The loss became {mean.item()} in epoch {epoch + 1}; lower the learning rate.", key="training.diverged")
             optimiser.zero_grad(set_to_none=True)
             value.backward()
+            average_([p.grad for p in network.parameters() if p.grad is not None])
             optimiser.step()
             schedule.step()
-            total += value.item()
+            if average:
+                average.update_parameters(network)
+            total += mean.item()
             if progress:
                 progress(epoch * steps + step + 1, recipe.epochs * steps, curve)
         curve.loss.append(total / steps)
-        curve.accuracy.append(accuracy(network, *validation, preprocessing, device=device, precision=recipe.precision))
+        average_([b for b in result.buffers() if b.is_floating_point()])  # each process has seen other pictures
+        curve.accuracy.append(accuracy(result, *validation, preprocessing, device=device, precision=recipe.precision))
         curve.seconds.append(time.perf_counter() - began)
-        if checkpoint:
-            _save(checkpoint, recipe, network, optimiser, schedule, curve)
-    return network.eval(), curve
+        if checkpoint and rank() == 0:
+            _save(checkpoint, recipe, state, curve)
+    return result.eval(), curve
 
 
 def augment(images, crop, *, flip, generator):
@@ -140,22 +166,21 @@ def _check(labels, recipe, validation):
         raise InputError(f"Training needs pictures of at least two classes and of each class; found {counts.tolist()}.", key="training.classes")
 
 
-def _save(file, recipe, network, optimiser, schedule, curve):
+def _save(file, recipe, state, curve):
     """Write a checkpoint beside its place and move it there, so that a kill leaves the old one whole."""
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    state = {"recipe": asdict(recipe), "network": network.state_dict(), "optimiser": optimiser.state_dict(), "curve": asdict(curve)}
-    state["schedule"] = {k: v for k, v in schedule.state_dict().items() if not callable(v)}
-    torch.save(state, file.with_suffix(".part"))
+    whole = {"recipe": asdict(recipe), "curve": asdict(curve), **{name: part.state_dict() for name, part in state.items()}}
+    whole["schedule"] = {k: v for k, v in whole["schedule"].items() if not callable(v)}
+    torch.save(whole, file.with_suffix(".part"))
     os.replace(file.with_suffix(".part"), file)
 
 
-def _resume(file, recipe, network, optimiser, schedule, curve):
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    if state["recipe"] != asdict(recipe):
+def _resume(file, recipe, state, curve):
+    saved = torch.load(file, map_location="cpu", weights_only=True)
+    if saved["recipe"] != asdict(recipe):
         raise InputError(f"{file} is the checkpoint of another recipe; remove it or train as it says.", key="training.resume")
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    schedule.load_state_dict(state["schedule"])
-    for name, values in state["curve"].items():
+    for name, part in state.items():
+        part.load_state_dict(saved[name])
+    for name, values in saved["curve"].items():
         getattr(curve, name).extend(values)

@@ -14,6 +14,7 @@ from PIL import Image
 from core.images.sources import open_source
 
 ROOT = Path(__file__).parents[2]
+TRAIN = ("train", "--data", "toybox:train", "--val", "toybox:test", "--out", "nowhere")
 
 
 def core(*arguments, **environment):
@@ -65,6 +66,9 @@ def test_the_share_of_known_pictures_to_keep_moves_the_threshold(pictures):
         (("blocks", "--pack", "toybox", "--images", "toybox:test", "--limit", "5", "--mode", "raw"), "There is no mode named 'raw'"),
         (("score", "--pack", "toybox", "--images", "toybox:test", "--detectors", "magic", "--out", "x.parquet"), "There is no detector named 'magic'"),
         (("download", "ImageNet"), "There is no data set to download named 'ImageNet'"),
+        ((*TRAIN, "--method", "magic"), "There is no training method named 'magic'"),
+        ((*TRAIN, "--method", "mixup", "--eps", "0.1"), "Mixup takes no --eps; it takes: --alpha"),
+        ((*TRAIN, "--method", "adversarial-mixup", "--alpha", "0"), "alpha must be above 0"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, sentence):
@@ -79,6 +83,25 @@ def test_blocks_of_a_pack(tmp_path):
     ratios = {b["name"]: b["norm_ratio"] for b in document["blocks"]}
     assert code == 0 and document["images"] == 50 and document["accuracy"] > 80
     assert document["selected"] == max(ratios, key=ratios.get)
+
+
+def test_train_writes_a_pack_that_says_how_it_was_trained(tmp_path):
+    for split, count in (("known", 40), ("more", 20)):
+        for i, item in enumerate(open_source("toybox:train")[k] for k in range(count)):
+            folder = tmp_path / split / ("duck" if i % 2 else "tree")
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(item.data).save(folder / f"{i}.png")
+    pictures = ("--data", tmp_path / "known", "--val", tmp_path / "more", "--holdout", 10, "--bank", 20, "--ood", "noise=noise:uniform", "--ood-limit", 10)
+    method = ("--method", "adversarial-mixup", "--alpha", 0.5, "--eps", 0.02, "--ema", 0.5, "--epochs", 2, "--arch", "cifar_resnet20", "--width", 4)
+    code, out, err = core("train", *pictures, *method, "--out", tmp_path / "pack", "--json")
+    assert code == 0, err
+    figures, facts = json.loads(out), tomllib.loads((tmp_path / "pack" / "pack.toml").read_text())
+    assert facts["training"]["method"] == "adversarial-mixup" and facts["training"]["ema"] == 0.5
+    assert facts["training"]["settings"] == {"alpha": 0.5, "eps": 0.02, "reading": "blend"}
+    assert len(facts["training"]["loss"]) == len(facts["training"]["accuracy"]) == 2
+    assert figures["accuracy"] == facts["figures"]["accuracy"]
+    code, out, _ = core("verdict", tmp_path / "more" / "duck" / "1.png", "--pack", tmp_path / "pack", "--json")
+    assert code == 0 and json.loads(out)[0]["class"] in ("duck", "tree")
 
 
 def test_score_writes_a_row_a_picture_bad_ones_too(pictures, tmp_path):

@@ -111,6 +111,30 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(network, task, tmp_pat
     assert steps == [] and [f.name for f in file.parent.iterdir()] == ["run.pt"]
 
 
+def test_a_resumed_moving_average_ends_as_one_that_was_never_stopped(network, task, tmp_path):
+    recipe = Recipe(**{**vars(RECIPE), "ema": 0.9})
+    whole, _ = run(network, task, recipe)
+    stop = threading.Event()
+    run(network, task, recipe, checkpoint=tmp_path / "run.pt", progress=lambda done, *_: stop.set() if done == 9 else None, stop=stop)
+    resumed, _ = run(network, task, recipe, checkpoint=tmp_path / "run.pt")
+    assert_same(resumed, whole)
+
+
+def test_the_moving_average_by_hand(network, task):
+    recipe = {**vars(RECIPE), "epochs": 1}
+
+    def after(steps):
+        stop = threading.Event()
+        raw, _ = run(network, task, Recipe(**recipe), progress=lambda done, *_: stop.set() if done == steps else None, stop=stop)
+        return raw[0].weight
+
+    expected = after(1)
+    for steps in (2, 3, 4):
+        expected = 0.75 * expected + 0.25 * after(steps)
+    averaged, _ = run(network, task, Recipe(**{**recipe, "ema": 0.75}))
+    assert torch.allclose(averaged[0].weight, expected, atol=1e-6)
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(network, task, tmp_path):
     run(network, task, Recipe(epochs=1, batch_size=16), checkpoint=tmp_path / "run.pt")
     with pytest.raises(InputError, match="run.pt is the checkpoint of another recipe; remove it or train as it says"):
