@@ -1,4 +1,4 @@
-"""Training methods by name: how a batch becomes a loss. Parameters are those that the packs were trained with. This table needs no torch."""
+"""Training methods by name: how a batch becomes a loss. Parameters are defaults that the command line overrides. This table needs no torch."""
 
 from core.table import Entry
 
