@@ -10,7 +10,9 @@ from hypothesis import settings
 SHARED = Path(__file__).parents[2] / "shared"
 
 settings.register_profile("quick", max_examples=40, deadline=None)  # the first example pays for imports: no deadline
-settings.load_profile("quick")
+settings.register_profile("repeatable", parent=settings.get_profile("quick"), derandomize=True)
+settings.register_profile("thorough", parent=settings.get_profile("quick"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session")

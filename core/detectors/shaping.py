@@ -52,7 +52,7 @@ def scale(x, *, percentile=85.0):
 
 def _ratio(x, kept):
     """Return (N, 1) sums of x over sums of what was kept of it: at least 1, or 0 where all is 0."""
-    return x.sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp_min(1e-30)
+    return x.sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
 
 
 class _Shaped(Detector):

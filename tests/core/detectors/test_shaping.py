@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -77,11 +77,12 @@ def test_shaping_changes_a_copy_and_stays_finite(x, percentile):
 
 
 @given(x=responses, percentile=st.floats(1, 95))
+@example(x=torch.tensor([[1.3081e-38]]), percentile=1.0)
 def test_ash_b_keeps_the_sum_and_scale_the_directions(x, percentile):
     torch.testing.assert_close(ash_b(x, percentile=percentile).sum(1), x.double().sum(1))
     factors = scale(x, percentile=percentile).sum(1) / x.double().sum(1)
-    torch.testing.assert_close(scale(x, percentile=percentile), torch.where(x.sum(1) > 0, factors, 0)[:, None] * x)
-    assert (factors[x.sum(1) > 0] >= math.e * (1 - 1e-9)).all()  # the sum of all is at least that of the strongest
+    torch.testing.assert_close(scale(x, percentile=percentile), torch.where(x.double().sum(1) > 0, factors, 0)[:, None] * x)
+    assert (factors[x.double().sum(1) > 0] >= math.e * (1 - 1e-9)).all()  # the sum of all is at least that of the strongest
 
 
 @given(x=responses, percentile=st.floats(1, 95), factor=st.floats(0.01, 100))
