@@ -398,7 +398,8 @@ def _fitted_on(options, network, preprocessing, device, *, two_passes=False):
 def _keep_run(options, result, evaluation, pack, device):
     """Put a result into the run store. Returns: its id, or None, with a line on stderr, where the store cannot be reached."""
     from core.evaluation import keep_scores, run_title
-    from core.runs import Store, provenance
+    from core.provenance import provenance
+    from core.runs import Store
 
     facts = {"seed": options.seed, "device": str(device), "convention": options.convention, "limit": options.limit}
     title = run_title(pack.name if pack else options.arch, evaluation)

@@ -3,21 +3,16 @@
 A run and its arrays are written in one transaction: a process that is killed at any moment leaves whole runs only.
 """
 
-import hashlib
 import io
 import json
 import os
-import platform
 import re
 import secrets
-import shlex
 import sqlite3
-import sys
 import zipfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +20,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
 from core.errors import InputError
-from core.packs import describe
 
 LAYOUT = 1  # of the tables; a store that says more was made by a newer version
 _WAIT = 30  # seconds for another's write to end
@@ -59,7 +53,7 @@ class Run:
 
     Attributes:
         id: short, cannot be guessed, safe in a URL; kind: such as "bench"; title: for people; created: with time zone, UTC.
-        made_by: see `provenance`; result: what was measured. Both are what JSON gives back: lists for tuples, None for NaN.
+        made_by: see `core.provenance.provenance`; result: what was measured. Both are what JSON gives back: lists for tuples, None for NaN.
     """
 
     id: str
@@ -193,44 +187,6 @@ def default_url():
         return url
     folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "blockscope"
     return sa.URL.create("sqlite", database=str(folder / "runs.sqlite")).render_as_string(hide_password=False)
-
-
-def provenance(*, pack=None, **facts):
-    """Tell what makes a run: to be stored as its `made_by`.
-
-    Args: pack: name or folder of the pack that is measured; facts: whatever else decides the numbers (seed, device, limit), and wins.
-    Returns: a dict with command (paths cut to their names), versions, machine, the pack's name and `pack_hash`, and the facts.
-    Raises: InputError if there is no such pack.
-    """
-    made_by = {
-        "command": _command_line(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}},
-        "machine": platform.machine(),
-    }
-    if pack is not None:
-        description = describe(pack)
-        made_by |= {"pack": description.name, "pack_hash": _pack_hash(description)}
-    return made_by | facts
-
-
-def _pack_hash(description):
-    """Return the SHA-256 of a pack's table of files, sorted by name: the same for the same weights and reference, wherever they lie."""
-    files = description.facts.get("files", {})
-    return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode()).hexdigest()
-
-
-def _command_line():
-    """Return the command that runs, with paths cut to their names and what may hold a password left out."""
-    program = Path(sys.argv[0])
-    start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
-    return shlex.join([*start, *(_short(word) for word in sys.argv[1:])])
-
-
-def _short(word):
-    option, value = re.fullmatch(r"([\w.-]+=)?(.*)", word, re.DOTALL).groups()  # --out=folder, near=folder
-    if "://" in value:
-        return f"{option or ''}{value.partition('://')[0]}://..."
-    return (option or "") + (value if value.startswith("torchvision:") else Path(value).name or value)
 
 
 def _parse(url):

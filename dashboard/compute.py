@@ -403,7 +403,8 @@ def run(run_id):
 def keep_run(bench, convention):
     """Put an evaluation into the run store, with 95 % intervals and every score. Returns: its id."""
     from core.evaluation import document, keep_scores, run_title
-    from core.runs import Store, provenance
+    from core.provenance import provenance
+    from core.runs import Store
 
     result = document(bench.evaluation, figures(bench, convention, intervals=True), convention=convention)
     made_by = provenance(pack=bench.pack, seed=0, device=str(pack(bench.pack).device), convention=convention)

@@ -1,8 +1,6 @@
 """Train a network on a source of pictures and build its pack: what `python -m core train` and `build` do."""
 
 import platform
-import shlex
-import sys
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +14,7 @@ from core.images.sources import named_sources, open_source, read, source_id
 from core.networks import build as networks
 from core.packs import describe, load_pack
 from core.packs.build import build
+from core.provenance import command_line
 from core.table import look_up
 from core.training import METHODS
 from core.training.processes import processes, rank
@@ -160,10 +159,3 @@ def _measure(out, network, facts, sets, preprocessing, options, device, log):
         border=options.border,
         log=log,
     )
-
-
-def command_line():
-    """Return the command that was run, with data paths cut to their names."""
-    words = [word if "/" not in word or "=" in word else Path(word).name for word in sys.argv[1:]]
-    words = [f"{word.split('=')[0]}={Path(word.split('=')[1]).name}" if "=" in word else word for word in words]
-    return shlex.join(["python", "-m", "core", *words])

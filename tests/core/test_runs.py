@@ -1,6 +1,5 @@
 """The store of runs, on SQLite and on a Postgres server that these tests start and stop."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 
 from core import runs
 from core.errors import InputError
-from core.runs import Store, provenance
+from core.runs import Store
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "pass:w0rd"
@@ -402,43 +401,7 @@ def test_where_the_store_is(monkeypatch, tmp_path):
     assert runs.default_url() == f"sqlite:///{tmp_path}/.local/share/blockscope/runs.sqlite"
 
 
-def test_provenance_says_what_made_a_run(monkeypatch):
-    words = [
-        "/home/jo/blockscope/core/__main__.py",
-        "bench",
-        "--data=/home/jo/cats.parquet",
-        "near=/home/jo/a=b/near.parquet",
-        "/home/jo/my cats",
-        "toybox:near",
-        "textures=torchvision:SVHN/test",
-        "--runs=postgresql://us:s3cret@h/d?a=b",
-    ]
-    monkeypatch.setattr(sys, "argv", words)
-    made_by = provenance(pack="toybox", seed=3, device="cpu", limit=500)
-    assert made_by["command"] == (
-        "python -m core bench --data=cats.parquet near=near.parquet 'my cats' toybox:near textures=torchvision:SVHN/test --runs=postgresql://..."
-    )
-    assert (made_by["seed"], made_by["device"], made_by["limit"], made_by["pack"]) == (3, "cpu", 500, "toybox")
-    assert set(made_by["versions"]) == {"python", "torch", "torchvision", "numpy", "scikit-learn"} and made_by["versions"]["numpy"] == np.__version__
-    assert set(made_by) == {"command", "versions", "machine", "pack", "pack_hash", "seed", "device", "limit"}
-    assert set(provenance()) == {"command", "versions", "machine"}
-
-
-def test_the_hash_of_a_pack_is_that_of_its_files(tmp_path):
-    shipped = ROOT / "assets" / "packs" / "toybox"
-    digests = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in shipped.iterdir() if f.name != "pack.toml"}
-    lines = "".join(f"{name} {digests[name]}\n" for name in sorted(digests))
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    text = (shipped / "pack.toml").read_text("utf-8")
-    (copy / "pack.toml").write_text(text, "utf-8")
-    expected = hashlib.sha256(lines.encode()).hexdigest()
-    assert provenance(pack="toybox")["pack_hash"] == expected == provenance(pack=copy)["pack_hash"]
-    (copy / "pack.toml").write_text(text.replace(digests["weights.safetensors"], "0" * 64), "utf-8")
-    assert provenance(pack=copy)["pack_hash"] != expected
-
-
 def test_the_store_needs_no_torch():
-    code = "import core.runs, sys; core.runs.provenance(pack='toybox'); print({'torch', 'torchvision'} & set(sys.modules))"
+    code = "import core.provenance, core.runs, sys; core.provenance.provenance(pack='toybox'); print({'torch', 'torchvision'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

@@ -1,0 +1,49 @@
+"""What made a result: the command, the versions, the machine, the pack. Nothing secret and no folder of anybody's is in it."""
+
+import hashlib
+import platform
+import re
+import shlex
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from core.packs import describe
+
+
+def provenance(*, pack=None, **facts):
+    """Tell what makes a run: to be stored as its `made_by`.
+
+    Args: pack: name or folder of the pack that is measured; facts: whatever else decides the numbers (seed, device, limit), and wins.
+    Returns: a dict with command (paths cut to their names), versions, machine, the pack's name and `pack_hash`, and the facts.
+    Raises: InputError if there is no such pack.
+    """
+    made_by = {
+        "command": command_line(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}},
+        "machine": platform.machine(),
+    }
+    if pack is not None:
+        description = describe(pack)
+        made_by |= {"pack": description.name, "pack_hash": _pack_hash(description)}
+    return made_by | facts
+
+
+def _pack_hash(description):
+    """Return the SHA-256 of a pack's table of files, sorted by name: the same for the same weights and reference, wherever they lie."""
+    files = description.facts.get("files", {})
+    return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode()).hexdigest()
+
+
+def command_line():
+    """Return the command that runs, with paths cut to their names and what may hold a password left out."""
+    program = Path(sys.argv[0])
+    start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return shlex.join([*start, *(_short(word) for word in sys.argv[1:])])
+
+
+def _short(word):
+    option, value = re.fullmatch(r"([\w.-]+=)?(.*)", word, re.DOTALL).groups()  # --out=folder, near=folder
+    if "://" in value:
+        return f"{option or ''}{value.partition('://')[0]}://..."
+    return (option or "") + (value if value.startswith("torchvision:") else Path(value).name or value)
