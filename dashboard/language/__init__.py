@@ -34,6 +34,17 @@ def class_name(name):
     return catalogue(language()).get(f"class.{name}", name)
 
 
+def detector_name(name):
+    """Return a detector's name in the language in use, or as it is where the catalogue has none."""
+    return catalogue(language()).get(f"detector.{name}", name)
+
+
+def set_name(name):
+    """Return the name of a set of pictures in the language in use, or as it is where the catalogue has none. Args: name: of a pack's set, or a source."""
+    words, short = catalogue(language()), name.rpartition("/")[2].removeprefix("data:") if name.startswith("data:") else name
+    return words.get(f"detect.set_{short}") or words.get(f"blocks.set_{short}", short.replace("_", " "))
+
+
 def explain(error):
     """Return an `InputError` in the language in use; its own English where the catalogue has no such sentence."""
     words = catalogue(language())

@@ -32,3 +32,9 @@ def picked(event):
 def table(words, rows):
     """Build the table below a chart. Args: words: names of "word.*" sentences that head the columns, separated by blanks."""
     return pd.DataFrame(rows, columns=[t(f"word.{word}") for word in words.split()])
+
+
+def download_csv(frame, file):
+    """Offer a DataFrame as a CSV file that spreadsheets read in any language. Args: file: its name."""
+    csv = frame.to_csv(index=False).encode("utf-8-sig")
+    st.download_button(t("verdict.csv"), csv, file, "text/csv", icon=":material/download:", on_click="ignore")

@@ -14,6 +14,7 @@ import streamlit as st
 from core.errors import InputError
 from core.images.decode import decode
 from core.images.sources import Item, data_folder, open_source
+from dashboard.language import catalogue, class_name, language
 from dashboard.parts.picture_view import enlarged
 
 KEPT, KEPT_BYTES = 200, 256 * 2**20  # uploads a session holds; the oldest go first
@@ -107,6 +108,13 @@ def title(picture_id):
     """Return a short name: the file's for an upload, else the id."""
     upload = st.session_state.get("uploads", {}).get(picture_id)
     return upload.name if upload else picture_id
+
+
+def name_of(picture_id):
+    """Return what a person calls a picture: its class, its set, its file."""
+    true_class = truth(picture_id)
+    kind = picture_id.partition(":")[2].split("/")[0]
+    return class_name(true_class) if true_class else catalogue(language()).get(f"picker.{kind}", title(picture_id))
 
 
 def data_sets():

@@ -18,7 +18,7 @@ from core import jobs
 from core.errors import InputError
 from core.images import toybox
 from core.images.sources import Item
-from dashboard.language import catalogue, explain, language, t
+from dashboard.language import explain, set_name, t
 from dashboard.parts import pictures
 from dashboard.parts.picker import SHAPES
 from dashboard.parts.text import plain
@@ -155,15 +155,11 @@ def bring(pack_name, facts, loaded, brought, *, gone=False):
             st.error(st.session_state.pop("bring_error"), icon=":material/error:")
 
 
-def set_name(name, bring=None):
-    """Return an unknown set's name in the language in use, or as it is where the catalogue has none."""
-    words = catalogue(language())
+def title(name, bring=None):
+    """Return what the page calls an unknown set. Args: bring: the `Bring` that measured it, if one did."""
     if name.startswith(f"{OWN_NAME}:"):
         return t("detect.set_own", n=len(bring.job.result.ids) if bring and bring.done else "…")
-    if name.startswith("data:"):
-        stem = name.rpartition("/")[2].removeprefix("data:")
-        return words.get(f"blocks.set_{stem}", stem.replace("_", " "))
-    return words.get(f"detect.set_{name}") or words.get(f"blocks.set_{name}", name.replace("_", " "))
+    return set_name(name)
 
 
 def measure(job, loaded, source, names):

@@ -5,7 +5,7 @@ import streamlit as st
 from core.errors import InputError
 from dashboard import compute
 from dashboard.charts import blocks as charts
-from dashboard.language import catalogue, class_name, language, t
+from dashboard.language import set_name, t
 from dashboard.parts import pictures
 from dashboard.parts.chart import picked, show, table
 from dashboard.parts.frame import frame, load
@@ -112,11 +112,11 @@ def overconfidence(settings, choice, block, looks):
     for b, column in zip(shown, st.columns(len(shown), gap="large"), strict=True):
         k = choice.blocks.index(b)
         percent = {name: f"{100 * shares[name][k]:.1f}" for name, _ in sets}
-        finding = t("blocks.panel", block=b, puzzles=percent["jigsaw"]) + (t("blocks.panel_ood", name=set_name(ood), share=percent[ood]) if ood else "")
+        finding = t("blocks.panel", block=b, puzzles=percent["jigsaw"]) + (t("blocks.panel_ood", name=marked(ood), share=percent[ood]) if ood else "")
         words = {"norm": t("blocks.norm_axis", block=b), "share": t("word.share"), "threshold": t("blocks.threshold", keep=f"{100 * KEEP:g}")}
-        points = [(name_of(i), float(look.measured.norms[0, k])) for i, look in looks.items()]
-        figure = charts.norm_distributions([(set_name(n, kind), kind, norms[n][:, k]) for n, kind in sets], thresholds[k], points, words)
-        rows = [(set_name(n, kind), len(norms[n]), round(float(norms[n][:, k].mean()), 4), round(thresholds[k], 4), float(percent[n])) for n, kind in sets]
+        points = [(pictures.name_of(i), float(look.measured.norms[0, k])) for i, look in looks.items()]
+        figure = charts.norm_distributions([(marked(n, kind), kind, norms[n][:, k]) for n, kind in sets], thresholds[k], points, words)
+        rows = [(marked(n, kind), len(norms[n]), round(float(norms[n][:, k].mean()), 4), round(thresholds[k], 4), float(percent[n])) for n, kind in sets]
         rows += [(name, 1, round(norm, 4), round(thresholds[k], 4), 100.0 * (norm > thresholds[k])) for name, norm in points]
         with column:
             st.markdown(f"**{finding}**")
@@ -126,7 +126,7 @@ def overconfidence(settings, choice, block, looks):
 def pick_set(unknown):
     """Draw which unknown set to compare with. Returns: its name."""
     remember("ood", unknown, unknown[0])
-    return st.selectbox(t("blocks.ood"), unknown, format_func=set_name, key="ood", persist_state="session", width=280)
+    return st.selectbox(t("blocks.ood"), unknown, format_func=marked, key="ood", persist_state="session", width=280)
 
 
 @st.fragment
@@ -149,9 +149,9 @@ def play(settings, choice, primary):
     left, right = st.columns(2, gap="large")
     with left:
         look = compute.look(settings.pack, primary, pictures.find(primary))
-        cut = {"name": name_of(primary), "tiles": tiles}
+        cut = {"name": pictures.name_of(primary), "tiles": tiles}
         with st.grid(columns=2, min_column_width=140, gap="small"):
-            st.image(enlarged(look.seen), caption=plain(name_of(primary)), width="stretch", alt=t("verdict.alt_seen", size=look.seen.shape[0]))
+            st.image(enlarged(look.seen), caption=plain(pictures.name_of(primary)), width="stretch", alt=t("verdict.alt_seen", size=look.seen.shape[0]))
             st.image(enlarged(puzzles[primary].seen), caption=t("blocks.puzzle", tiles=tiles), width="stretch", alt=t("blocks.alt_puzzle", **cut))
         st.caption(t("blocks.beside", block=choice.selected))
         with st.grid(columns=BESIDE, min_column_width=120, gap="small"):
@@ -159,7 +159,7 @@ def play(settings, choice, primary):
                 other(settings, i, puzzles[i], tiles, f"{ratios[i][at]:.2f}")
     with right:
         words = {name: t(f"blocks.{name}") for name in ("one", "selected")}
-        words |= {"axis": t("blocks.play_axis"), "this": plain(name_of(primary)), "mean": t("blocks.play_mean", n=choice.images)}
+        words |= {"axis": t("blocks.play_axis"), "this": plain(pictures.name_of(primary)), "mean": t("blocks.play_mean", n=choice.images)}
         figure = charts.picture_bars(choice.blocks, mine, choice.ratios, choice.selected, words)
         numbers = (puzzles[primary].original, puzzles[primary].norms, mine, choice.ratios)
         rows = list(zip(choice.blocks, *(_rounded(column) for column in numbers), strict=True))
@@ -168,7 +168,7 @@ def play(settings, choice, primary):
 
 def other(settings, picture_id, puzzle, tiles, ratio):
     """Draw one of the further pictures beside its puzzle; its button makes it the primary one."""
-    name = name_of(picture_id)
+    name = pictures.name_of(picture_id)
     with st.container(gap="xxsmall"):
         with st.grid(columns=2, min_column_width=40, gap="xxsmall"):
             seen = compute.look(settings.pack, picture_id, pictures.find(picture_id)).seen
@@ -205,17 +205,10 @@ def explanation(choice):
     to_page("views/verdict.py", t("blocks.back"), icon=":material/arrow_back:")
 
 
-def set_name(name, kind="OOD"):
+def marked(name, kind="OOD"):
     """Return a set's name in the language in use, or as it is where the catalogue has none; with a mark for known and unknown ones."""
     mark = {"ID": "● ", "puzzle": "▦ ", "OOD": "◆ "}[kind]
-    return mark + catalogue(language()).get(f"blocks.set_{name}", name)
-
-
-def name_of(picture_id):
-    """Return what a person calls a picture: its class, its set, its file."""
-    true_class = pictures.truth(picture_id)
-    kind = picture_id.partition(":")[2].split("/")[0]
-    return class_name(true_class) if true_class else catalogue(language()).get(f"picker.{kind}", pictures.title(picture_id))
+    return mark + set_name(name)
 
 
 def _can_open(picture_id):

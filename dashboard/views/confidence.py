@@ -6,9 +6,9 @@ import streamlit as st
 from core.metrics import fpr
 from dashboard import compute
 from dashboard.charts import confidence as charts
-from dashboard.language import catalogue, class_name, language, t
+from dashboard.language import class_name, set_name, t
 from dashboard.parts import pictures
-from dashboard.parts.chart import show, table
+from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
@@ -61,7 +61,7 @@ def controls(settings):
         remember("ood", unknown, unknown[0])
     forms, axes = ({name: t(f"confidence.{kind}_{name}") for name in names} for kind, names in (("form", charts.FORMS), ("axis", charts.AXES)))
     lengths, percents = {name: t(f"confidence.length_{name}") for name in LENGTHS}, {level: f"{level:g} %" for level in LEVELS}
-    names = {name: set_name(name) for name in unknown}
+    names = {name: marked(name) for name in unknown}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         ood = st.selectbox(t("confidence.ood"), unknown, format_func=names.get, key="ood", persist_state="session", width=220) if unknown else None
         form = st.segmented_control(t("confidence.form"), charts.FORMS, format_func=forms.get, required=True, key="form", persist_state="session")
@@ -96,11 +96,11 @@ def findings(data, ood, level):
         st.markdown(t("confidence.accuracy_none"))
     shares = {kind: {name: percent(sure(values, level)) for name, values in sets.items()} for kind, sets in data.passes.items()}
     subject = ood or ("jigsaw" if "jigsaw" in shares["before"] else "known")
-    numbers = {"name": in_words(subject), "level": f"{level:g}", "share": shares["before"][subject]}
+    numbers = {"name": set_name(subject), "level": f"{level:g}", "share": shares["before"][subject]}
     finding = t("confidence.found_after", **numbers, after=shares["after"][subject]) if "after" in shares else t("confidence.found", **numbers)
     st.header(finding)
     others = [name for name in ("known", "jigsaw") if name in shares["before"] and name != subject]
-    listed = [", ".join(f"{in_words(name)} {shares[kind][name]}\u00a0%" for name in others) for kind in shares]
+    listed = [", ".join(f"{set_name(name)} {shares[kind][name]}\u00a0%" for name in others) for kind in shares]
     if others:
         st.markdown(t("confidence.others_after" if len(listed) > 1 else "confidence.others", **dict(zip(("before", "after"), listed, strict=False))))
     return finding
@@ -122,7 +122,7 @@ def distribution(data, ood, form, axis, level, marks, finding):
     """Draw how confidence is spread, before and after."""
     names = list(data.passes["before"]) if form == "ridge" else [n for n in ("known", "jigsaw", ood) if n in data.passes["before"]]
     sets = [(name, KINDS.get(name, "OOD")) for name in names]
-    passes = [(pass_name(kind, data), [(set_name(n), of, values[n]) for n, of in sets]) for kind, values in data.passes.items()]
+    passes = [(pass_name(kind, data), [(marked(n), of, values[n]) for n, of in sets]) for kind, values in data.passes.items()]
     points = [(name, [mark[kind][0] for kind in data.passes]) for name, mark in zip(names_of(marks), marks.values(), strict=True)]
     words = {name: t(f"confidence.{name}") for name in ("confidence", "cumulative", "median")}
     words |= {"share": t("word.share"), "level": t("confidence.level_line", level=f"{level:g}")}
@@ -167,7 +167,7 @@ def sweep(pack, ood, axis, length):
     end = charts.end_of([values[name] for values in data.passes.values() for name in ("known", unknown) if name])
     passes = [(pass_name(kind, data), curves(data, kind, unknown, charts.sweep_at(axis, end))) for kind in data.passes]
     words = {"known": t("confidence.tpr"), "right": t("confidence.right"), "kept": t("confidence.kept"), "confidence": t("confidence.threshold_axis")}
-    words |= {"unknown": t("confidence.fpr", name=set_name(unknown)) if unknown else "", "share": t("word.share")}
+    words |= {"unknown": t("confidence.fpr", name=marked(unknown)) if unknown else "", "share": t("word.share")}
     words["threshold"] = t("confidence.threshold_line", threshold=f"{threshold:g}")
     figure = charts.sweep(passes, threshold / 100, words, axis=axis, end=end)
     rows = []
@@ -197,7 +197,7 @@ def told_at(data, unknown, threshold):
         at = {name: percent(float(value)) for name, value in curves(data, kind, unknown, threshold / 100).items()}
         numbers |= {f"tpr_{kind}": at["known"], f"fpr_{kind}": at.get("unknown")}
     sentence = f"confidence.sweep_{'unknown' if unknown else 'known'}{'_after' if 'after' in data.passes else ''}"
-    return t(sentence, threshold=f"{threshold:g}", name=in_words(unknown) if unknown else "", **numbers)
+    return t(sentence, threshold=f"{threshold:g}", name=set_name(unknown) if unknown else "", **numbers)
 
 
 def counts(data, ood, threshold):
@@ -212,11 +212,11 @@ def counts(data, ood, threshold):
         right = data.right[kind][(sets["known"] > threshold / 100) & np.isfinite(data.right[kind])]
         column = {t("confidence.row_known"): part(above["known"], len(sets["known"])), t("confidence.row_right"): part(int(right.sum()), len(right))}
         shown = [name for name in (ood, "jigsaw") if name in sets]
-        column |= {t("confidence.row_unknown", name=set_name(name)): part(above[name], len(sets[name])) for name in shown}
+        column |= {t("confidence.row_unknown", name=marked(name)): part(above[name], len(sets[name])) for name in shown}
         if shown:
             every = ("known", shown[0])
             total = part(sum(above[name] for name in every), sum(len(sets[name]) for name in every))
-            column[t("confidence.row_kept", name=set_name(shown[0]))] = total
+            column[t("confidence.row_kept", name=marked(shown[0]))] = total
         columns.append(column)
     heads = ["what", *(f"{kind}_count" for kind in data.passes)]
     return table(" ".join(heads), [(row, *(column[row] for column in columns)) for row in columns[0]])
@@ -249,7 +249,7 @@ def every_set(data, level, length):
         st.markdown(beside)
     rows = []
     for name, values in data.passes["before"].items():
-        row = [set_name(name), len(values)]
+        row = [marked(name), len(values)]
         row += [round(false[kind][name], 1) if name in false[kind] else None for kind in kinds]
         row += [round(cooled[name], 1) if name in cooled else None] if cooled else []
         row += [round(float(confident[kind][name]), 1) for kind in kinds]
@@ -260,8 +260,7 @@ def every_set(data, level, length):
     frame_of_all = table(" ".join(["set", "count", *heads]), rows)
     st.dataframe(frame_of_all, hide_index=True, height="content", placeholder="–", key="every_set", alt=finding)
     st.caption(t("confidence.sets_caption", level=f"{level:g}", margin=f"{EQUAL:g}"))
-    csv = frame_of_all.to_csv(index=False).encode("utf-8-sig")
-    st.download_button(t("verdict.csv"), csv, "confidence.csv", "text/csv", icon=":material/download:", on_click="ignore")
+    download_csv(frame_of_all, "confidence.csv")
 
 
 def explanation(settings, data, ood, level, length):
@@ -311,27 +310,15 @@ def in_table(confidence):
     return round(100 * float(confidence), 6)
 
 
-def set_name(name):
+def marked(name):
     """Return a set's name with a mark that tells known from unknown ones."""
-    return f"{MARKS[KINDS.get(name, 'OOD')]} {in_words(name)}"
-
-
-def in_words(name):
-    """Return a set's name for a sentence."""
-    return catalogue(language()).get(f"blocks.set_{name}", name)
+    return f"{MARKS[KINDS.get(name, 'OOD')]} {set_name(name)}"
 
 
 def names_of(picture_ids):
     """Return what a person calls each picture; two of one name are told apart by their titles."""
-    names = {i: name_of(i) for i in picture_ids}
+    names = {i: pictures.name_of(i) for i in picture_ids}
     return [name if list(names.values()).count(name) == 1 else f"{name} ({pictures.title(i)})" for i, name in names.items()]
-
-
-def name_of(picture_id):
-    """Return what a person calls a picture: its class, its set, its file."""
-    true_class = pictures.truth(picture_id)
-    kind = picture_id.partition(":")[2].split("/")[0]
-    return class_name(true_class) if true_class else catalogue(language()).get(f"picker.{kind}", pictures.title(picture_id))
 
 
 def pass_name(kind, data):

@@ -11,16 +11,16 @@ from core.errors import InputError
 from core.metrics import CONVENTIONS
 from dashboard import compute
 from dashboard.charts import detector as charts
-from dashboard.language import class_name, explain, t
+from dashboard.language import class_name, detector_name, explain, t
 from dashboard.parts import pictures, sets
-from dashboard.parts.chart import picked, show, table
+from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, to_page
+from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
 
 KEEPS = tuple(i / 2 for i in range(1, 200))  # percent of known pictures: 0.5, 1.0, ... 99.5
 COMPARED = (DEFAULT, "featurenorm", "msp", "energy")
 AT_MOST = len(charts.LINES)
-METRICS = {"auroc": "AUROC", "fpr95": "FPR@95TPR", "aupr_in": "AUPR-In", "aupr_out": "AUPR-Out"}
 STRIP, BIN = 8, 16  # pictures in a strip, of each kind in a bin
 
 
@@ -54,7 +54,7 @@ class Context:
         return t("detect.row", row=row)
 
     def set_name(self, of):
-        return sets.set_name(of, self.brought.get(of))
+        return sets.title(of, self.brought.get(of))
 
     def locate(self, picture_id):
         """Return (set or None, row) of a picture that was measured here, or None."""
@@ -92,7 +92,7 @@ def main():
         accuracy(bench.evaluation, loaded.reference.held_out_labels.numpy())
     lacking = [d for d in compared if d not in bench.evaluation.known]
     if lacking:
-        st.caption(t("detect.lacking", names=", ".join(title(d) for d in lacking)))
+        st.caption(t("detect.lacking", names=", ".join(detector_name(d) for d in lacking)))
     able = [d for d in compared if d in figures] or [next(iter(figures))]
     focus = focus if focus in able else able[0]
     context = Context(settings, bench, loaded.reference.held_out_labels.numpy(), brought, ood, tuple(able), focus)
@@ -114,10 +114,10 @@ def controls(names, brought):
         remember("ood", names, names[min(1, len(names) - 1)])
     _remember_several("detectors", tuple(DETECTORS), COMPARED)
     remember("convention", tuple(CONVENTIONS), "id_positive")
-    titles = {name: title(name) for name in DETECTORS}
+    titles = {name: detector_name(name) for name in DETECTORS}
     first, second = st.columns(2, gap="large")
     with first:
-        labels = {name: f"◆ {sets.set_name(name, brought.get(name))}" for name in names}
+        labels = {name: f"◆ {sets.title(name, brought.get(name))}" for name in names}
         ood = st.selectbox(t("detect.ood"), names, format_func=labels.get, key="ood", persist_state="session") if names else None
     compared = [name for name in DETECTORS if name in st.session_state["detectors"]]
     listed = ", ".join(map(titles.get, compared)) or "–"
@@ -129,7 +129,7 @@ def controls(names, brought):
         compared = compared[:AT_MOST]
         st.caption(t("detect.compared_most", n=AT_MOST, names=left_out))
     if not compared:
-        st.caption(t("detect.compared_empty", name=title(DEFAULT)))
+        st.caption(t("detect.compared_empty", name=detector_name(DEFAULT)))
         compared = [DEFAULT]
     remember("focus", tuple(compared), compared[0])
     conventions = {name: t(f"detect.convention_{name}") for name in CONVENTIONS}
@@ -158,13 +158,13 @@ def summary(context, figures, convention):
     here = {d: rows[context.ood] for d, rows in figures.items()}
     order = sorted(here, key=lambda d: -here[d]["auroc"])
     best, mine = order[0], here[context.focus]
-    numbers = {"best": title(best), "set": context.set_name(context.ood), "auroc": f"{here[best]['auroc']:.1f}", "n": len(order)}
+    numbers = {"best": detector_name(best), "set": context.set_name(context.ood), "auroc": f"{here[best]['auroc']:.1f}", "n": len(order)}
     st.header(t("detect.found", **numbers))
     with st.container(horizontal=True, gap="large"):
         for metric, name in METRICS.items():
             st.metric(f"{name} {'↑' if metric != 'fpr95' else '↓'}", f"{mine[metric]:.1f} %", width="content")
     counts = {"known": len(context.scores(None, context.focus)), "unknown": len(context.scores(context.ood, context.focus))}
-    place = {"name": title(context.focus), "rank": order.index(context.focus) + 1, "n": len(order)}
+    place = {"name": detector_name(context.focus), "rank": order.index(context.focus) + 1, "n": len(order)}
     st.caption(t("detect.measured", convention=t(f"detect.convention_{convention}"), **place, **counts))
 
 
@@ -177,7 +177,7 @@ def threshold(context):
     at = compute.at_keep(context.bench, context.ood, context.detectors, keep / 100)
     line, confusion = at[context.focus]
     unknown = len(context.scores(context.ood, context.focus))
-    says = t("detect.at", name=title(context.focus), keep=f"{keep:g}", passed=confusion.unknown_as_known, m=unknown)
+    says = t("detect.at", name=detector_name(context.focus), keep=f"{keep:g}", passed=confusion.unknown_as_known, m=unknown)
     finding.header(says)
     left, right = st.columns(2, gap="large")
     with left:
@@ -207,12 +207,12 @@ def roc_chart(context, at, finding):
             st.session_state["roc_clicks"] += 1
 
     curves = {d: compute.roc(context.bench, context.ood, d) for d in context.detectors}
-    drawn = {title(d): (curves[d], (at[d][1].tpr, at[d][1].fpr)) for d in context.detectors}
+    drawn = {detector_name(d): (curves[d], (at[d][1].tpr, at[d][1].fpr)) for d in context.detectors}
     words = {name: t(f"detect.roc_{name}") for name in ("fpr", "tpr", "chance")}
-    figure = charts.roc(drawn, words, focus=title(context.focus))
+    figure = charts.roc(drawn, words, focus=detector_name(context.focus))
     shares = np.arange(5, 100, 5)
     counts = [compute.at_keep(context.bench, context.ood, context.detectors, share / 100) for share in shares]
-    columns = {t("word.tpr"): shares} | {f"{t('word.fpr')}: {title(d)}": [round(100 * at[d][1].fpr, 2) for at in counts] for d in curves}
+    columns = {t("word.tpr"): shares} | {f"{t('word.fpr')}: {detector_name(d)}": [round(100 * at[d][1].fpr, 2) for at in counts] for d in curves}
     st.markdown(f"**{t('detect.roc_title')}**")
     show(figure, alt=finding, table=pd.DataFrame(columns), key=key, on_select=clicked, selection_mode="points")
 
@@ -236,11 +236,11 @@ def score_chart(context, line, keep, finding):
             st.session_state["score_clicks"] += 1
 
     chosen = st.session_state["range"]
-    words = {"score": t("verdict.score_axis", detector=title(context.focus)), "share": t("word.share"), "threshold": t("detect.line", keep=f"{keep:g}")}
+    words = {"score": t("verdict.score_axis", detector=detector_name(context.focus)), "share": t("word.share"), "threshold": t("detect.line", keep=f"{keep:g}")}
     words |= {"ID": f"● {t('word.ID')}", "OOD": f"◆ {context.set_name(context.ood)}", "says_ID": t("detect.side_ID"), "says_OOD": t("detect.side_OOD")}
     figure = charts.score_histogram(known, unknown, edges, line, words, shown=None if chosen < 0 else chosen)
     rows = [(round(edges[k], 4), round(edges[k + 1], 4), *(int(c[k]) for c in counts)) for k in filled]
-    st.markdown(f"**{t('detect.score_title', name=title(context.focus))}**")
+    st.markdown(f"**{t('detect.score_title', name=detector_name(context.focus))}**")
     show(figure, alt=finding, table=table("range_from range_to known_pictures unknown_pictures", rows), key=key, on_select=clicked, selection_mode="points")
     labels = {k: t("detect.range", low=f"{edges[k]:.4g}", high=f"{edges[k + 1]:.4g}", known=counts[0][k], unknown=counts[1][k]) for k in filled}
     labels[-1] = t("detect.range_none")
@@ -257,11 +257,11 @@ def confusion_tables(context, at):
     called = [t("detect.called_ID"), t("detect.called_OOD")]
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(f"**{t('detect.confusion', name=title(context.focus))}**")
+        st.markdown(f"**{t('detect.confusion', name=detector_name(context.focus))}**")
         st.table(pd.DataFrame([[f"{count:,}\u00a0({100 * count / of:.1f}\u00a0%)" for count, of in row] for row in cells], names, called))
     with right:
         st.markdown(f"**{t('detect.compared_at')}**")
-        rows = [(title(d), f"{line:.5g}", f"{100 * c.tpr:.1f}", f"{100 * c.fpr:.1f}") for d, (line, c) in at.items()]
+        rows = [(detector_name(d), f"{line:.5g}", f"{100 * c.tpr:.1f}", f"{100 * c.fpr:.1f}") for d, (line, c) in at.items()]
         st.table(table("detector threshold tpr fpr", rows).set_index(t("word.detector")))
 
 
@@ -332,7 +332,7 @@ def detail(context, keep):
     everyone = tuple(context.bench.evaluation.known)
     lines = {d: line for d, (line, _) in compute.at_keep(context.bench, context.ood, everyone, keep / 100).items()}
     p = compute.p_values(context.bench, of)
-    rows = [(title(d), context.scores(of, d)[row], lines[d], 100 * p[d][row]) for d in everyone]
+    rows = [(detector_name(d), context.scores(of, d)[row], lines[d], 100 * p[d][row]) for d in everyone]
     says = sum(score > line for _, score, line, _ in rows)
     kind = t("word.ID") if of is None else context.set_name(of)
     st.subheader(t("detect.detail", name=context.name_of(of, row), kind=kind, says=says, n=len(rows)))
@@ -365,7 +365,7 @@ def disagreements(context, keep):
                 label = f"{mark} {name}: {int(votes.sum())}/{len(votes)}"
                 st.button(label, key=f"divided_{of}_{row}", width="stretch", on_click=_choose, args=(context, of, row), help=t("detect.choose_help"))
     with st.expander(t("chart.table"), icon=":material/table:"):
-        columns = [t("word.picture"), t("word.truth"), *(title(d) for d in context.detectors)]
+        columns = [t("word.picture"), t("word.truth"), *(detector_name(d) for d in context.detectors)]
         rows = [(context.name_of(of, r), t("word.ID") if of is None else t("word.OOD"), *map(verdict, votes)) for of, r, votes in found[:100]]
         st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, key="divided_table", alt=t("detect.divided_caption"))
 
@@ -377,26 +377,27 @@ def every_detector(context, figures, convention):
     detectors, mean = list(figures), values["auroc"].mean(1)
     order = np.argsort(-mean, kind="stable")
     best, second = order[0], order[min(1, len(order) - 1)]
-    numbers = {"best": title(detectors[best]), "auroc": f"{mean[best]:.1f}", "second": title(detectors[second]), "gap": f"{mean[best] - mean[second]:.1f}"}
+    numbers = {
+        "best": detector_name(detectors[best]),
+        "auroc": f"{mean[best]:.1f}",
+        "second": detector_name(detectors[second]),
+        "gap": f"{mean[best] - mean[second]:.1f}",
+    }
     finding = t("detect.every", n=len(names), **numbers)
     st.header(finding)
     st.markdown(_feature_norm(context, figures, mean, detectors))
-    remember("metric", tuple(METRICS), "auroc")
-    metric = st.segmented_control(t("detect.metric"), tuple(METRICS), format_func=METRICS.get, required=True, key="metric", persist_state="session")
+    metric = pick_metric()
     higher = metric != "fpr95"
     table_of = np.column_stack([values[metric], values[metric].mean(1)])
     rows = np.argsort(-table_of[:, -1] if higher else table_of[:, -1], kind="stable")
     columns = [*(context.set_name(s) for s in names), t("word.mean")]
-    labels = [title(detectors[r]) for r in rows]
-    direction = t("detect.higher" if higher else "detect.lower")
-    words = {"metric": f"{METRICS[metric]}, % ({direction})"}
+    labels = [detector_name(detectors[r]) for r in rows]
+    words = {"metric": axis(metric)}
     ends = (50, 100) if metric == "auroc" else (0, 100)
     marked = [k for k, r in enumerate(rows) if detectors[r] == context.focus]
     figure = charts.matrix(table_of[rows], labels, columns, words, ends=ends, higher=higher, marked=marked)
-    wide = pd.DataFrame(table_of[rows].round(2), columns=columns)
-    wide.insert(0, t("word.detector"), labels)
-    show(figure, alt=finding, table=wide, key="every_detector")
-    st.caption(t("detect.every_caption", focus=title(context.focus), metric=words["metric"], convention=t(f"detect.convention_{convention}")))
+    show(figure, alt=finding, table=by_detector(table_of[rows], labels, columns), key="every_detector")
+    st.caption(t("detect.every_caption", focus=detector_name(context.focus), metric=words["metric"], convention=t(f"detect.convention_{convention}")))
     return st.container()
 
 
@@ -410,7 +411,9 @@ def exact_numbers(context, convention):
         for s, row in by_set.items():
             (a, b), (c, e) = row["ci"]["auroc"], row["ci"]["fpr95"]
             count = len(context.bench.evaluation.unknown[s][d])
-            rows.append((title(d), context.set_name(s), row["auroc"], a, b, row["fpr95"], c, e, row["aupr_in"], row["aupr_out"], known, count, convention))
+            rows.append(
+                (detector_name(d), context.set_name(s), row["auroc"], a, b, row["fpr95"], c, e, row["aupr_in"], row["aupr_out"], known, count, convention)
+            )
     low, high = t("word.low"), t("word.high")
     columns = [t("word.detector"), t("word.set"), "AUROC, %", f"AUROC {low}", f"AUROC {high}", "FPR@95TPR, %", f"FPR@95TPR {low}", f"FPR@95TPR {high}"]
     columns += ["AUPR-In, %", "AUPR-Out, %", t("word.known_pictures"), t("word.unknown_pictures"), t("word.convention")]
@@ -420,10 +423,8 @@ def exact_numbers(context, convention):
         st.caption(t("detect.exact_caption"))
         if convention == "odin_grid":
             st.caption(t("detect.exact_grid"))
-    csv = frame_of_all.to_csv(index=False).encode("utf-8-sig")
-    file = f"detectors-{context.settings.pack}-{convention}.csv"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(t("verdict.csv"), csv, file, "text/csv", icon=":material/download:", on_click="ignore")
+        download_csv(frame_of_all, f"detectors-{context.settings.pack}-{convention}.csv")
         keep_result(context, convention)
 
 
@@ -498,10 +499,6 @@ def explanation(context, convention):
     with st.container(horizontal=True, gap="large"):
         to_page("views/blocks.py", t("detect.back"), icon=":material/arrow_back:")
         to_page("views/confidence.py", t("detect.next"), icon=":material/arrow_forward:")
-
-
-def title(detector):
-    return t(f"detector.{detector}")
 
 
 def verdict(is_known):

@@ -9,13 +9,13 @@ import streamlit as st
 from core.errors import InputError
 from dashboard import compute
 from dashboard.charts import detector as charts
-from dashboard.language import catalogue, explain, language, t
+from dashboard.language import detector_name, explain, set_name, t
 from dashboard.parts.chart import show
 from dashboard.parts.frame import frame
 from dashboard.parts.link import remember, to_page
+from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
 from dashboard.parts.text import plain
 
-METRICS = {"auroc": "AUROC", "fpr95": "FPR@95TPR", "aupr_in": "AUPR-In", "aupr_out": "AUPR-Out"}
 LISTED = 100
 
 
@@ -60,24 +60,19 @@ def pick(names):
     return first, second if second != first else None
 
 
-def pick_metric():
-    remember("metric", tuple(METRICS), "auroc")
-    return st.segmented_control(t("detect.metric"), tuple(METRICS), format_func=METRICS.get, required=True, key="metric", persist_state="session")
-
-
 def one(run, metric):
     """Draw one run's table of detectors and sets."""
     detectors, sets, values = numbers(run, metric)
     higher, mean = metric != "fpr95", values.mean(1)
     order = np.argsort(-mean if higher else mean, kind="stable")
     best = detectors[order[0]]
-    finding = t("runs.found", best=_detector(best), metric=METRICS[metric], value=f"{mean[order[0]]:.1f}", n=len(sets))
+    finding = t("runs.found", best=detector_name(best), metric=METRICS[metric], value=f"{mean[order[0]]:.1f}", n=len(sets))
     st.header(finding)
     accuracy(run)
-    columns, labels = [*map(_set, sets), t("word.mean")], [_detector(detectors[k]) for k in order]
+    columns, labels = [*map(set_name, sets), t("word.mean")], [detector_name(detectors[k]) for k in order]
     cells = np.column_stack([values, mean])[order]
-    figure = charts.matrix(cells, labels, columns, {"metric": _axis(metric)}, ends=(50, 100) if metric == "auroc" else (0, 100), higher=higher)
-    show(figure, alt=finding, table=_table(labels, columns, cells), key="one_run")
+    figure = charts.matrix(cells, labels, columns, {"metric": axis(metric)}, ends=(50, 100) if metric == "auroc" else (0, 100), higher=higher)
+    show(figure, alt=finding, table=by_detector(cells, labels, columns), key="one_run")
 
 
 def compare(run, other, metric):
@@ -94,11 +89,12 @@ def compare(run, other, metric):
     accuracy(run)
     accuracy(other)
     order = np.argsort(-mean, kind="stable")
-    columns, labels = [*map(_set, sets), t("word.mean")], [_detector(detectors[k]) for k in order]
+    columns, labels = [*map(set_name, sets), t("word.mean")], [detector_name(detectors[k]) for k in order]
     cells = np.column_stack([b - a, (b - a).mean(1)])[order]
     reach = max(1.0, float(np.abs(cells).max()))
-    words = {"metric": t("runs.change", metric=_axis(metric))}
-    show(charts.matrix(cells, labels, columns, words, ends=(-reach, reach), higher=higher), alt=finding, table=_table(labels, columns, cells), key="two_runs")
+    words = {"metric": t("runs.change", metric=axis(metric))}
+    figure = charts.matrix(cells, labels, columns, words, ends=(-reach, reach), higher=higher)
+    show(figure, alt=finding, table=by_detector(cells, labels, columns), key="two_runs")
     st.caption(t("runs.change_caption"))
 
 
@@ -153,24 +149,6 @@ def _named(key, listed):
 
 def _title(run):
     return f"{run.title} ({run.created:%Y-%m-%d %H:%M} UTC)"
-
-
-def _detector(name):
-    return catalogue(language()).get(f"detector.{name}", name)
-
-
-def _set(name):
-    return catalogue(language()).get(f"blocks.set_{name}", name)
-
-
-def _axis(metric):
-    return f"{METRICS[metric]}, % ({t('detect.higher' if metric != 'fpr95' else 'detect.lower')})"
-
-
-def _table(labels, columns, cells):
-    wide = pd.DataFrame(cells.round(2), columns=columns)
-    wide.insert(0, t("word.detector"), labels)
-    return wide
 
 
 main()

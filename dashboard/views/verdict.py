@@ -7,7 +7,7 @@ from dashboard import compute
 from dashboard.charts import verdict as charts
 from dashboard.language import class_name, t
 from dashboard.parts import pictures
-from dashboard.parts.chart import show, table
+from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
@@ -184,8 +184,7 @@ def many(chosen, looks, verdicts):
     if picked and found[picked[0]] != pictures.primary():
         pictures.choose(found[picked[0]])
         st.rerun()
-    csv = frame_of_all.drop(columns=t("word.picture")).to_csv(index=False).encode("utf-8-sig")
-    st.download_button(t("verdict.csv"), csv, "verdicts.csv", "text/csv", icon=":material/download:", on_click="ignore")
+    download_csv(frame_of_all.drop(columns=t("word.picture")), "verdicts.csv")
 
 
 main()
