@@ -205,7 +205,7 @@ def build(options):
     from core.training.command import build_pack
 
     figures = build_pack(options, log=lambda line: print(line, file=sys.stderr))
-    _show(options, figures, [(f"{name}: {value}",) for name, value in figures.items() if not isinstance(value, dict)])
+    _show_figures(options, figures)
     return 0
 
 
@@ -235,9 +235,8 @@ def train(options):
     from core.training.command import train_pack
 
     figures = train_pack(options, progress=_progress("training"), log=lambda line: print(line, file=sys.stderr))
-    if figures is None:
-        return 0
-    _show(options, figures, [(f"{name}: {value}",) for name, value in figures.items() if not isinstance(value, dict)])
+    if figures is not None:
+        _show_figures(options, figures)
     return 0
 
 
@@ -501,6 +500,11 @@ def _progress(what):
             print(f"\r{what} {done:,} of {total:,}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
 
     return draw
+
+
+def _show_figures(options, figures):
+    """Print what a pack's `figures` say, without those of each set unless as JSON."""
+    _show(options, figures, [(f"{name}: {value}",) for name, value in figures.items() if not isinstance(value, dict)])
 
 
 def _show(options, document, lines):
