@@ -29,8 +29,7 @@ EXAMPLES = """examples:
 
 def main(arguments=None):
     """Run one command. Returns: the exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parse(arguments)
     try:
         return options.run(options)
     except InputError as error:
@@ -39,6 +38,13 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def parse(arguments=None):
+    """Return the options of a command, by default of the one that runs; they know their words as `arguments`."""
+    options = _parser().parse_args(arguments)
+    options.arguments = arguments
+    return options
 
 
 def packs(options):
@@ -284,6 +290,7 @@ def _parser():
         sub.add_argument("--data", required=True, metavar="SRC", help="labelled pictures to train on")
         sub.add_argument("--holdout", type=int, default=2000, help="how many of them, from the first, are kept from training for thresholds (default 2000)")
         sub.add_argument("--val", required=True, metavar="SRC", help="labelled pictures that the figures are measured on")
+        sub.add_argument("--val-limit", type=_count, help="how many of them (default all)")
         sub.add_argument("--ood", action="append", default=[], metavar="NAME=SRC", help="unknown pictures, for histograms and figures; repeat")
         sub.add_argument("--ood-limit", type=_count, default=300, help="how many of each (default 300)")
         sub.add_argument("--bank", type=_count, default=2000, help="training pictures in the reference (default 2000)")
@@ -344,6 +351,9 @@ def _parser():
     sub.add_argument("--arch", default="cifar_resnet18")
     sub.add_argument("--width", type=int, default=32)
     sub.add_argument("--epochs", type=_count, default=24)
+    sub.add_argument("--batch-size", type=_count, default=256)
+    sub.add_argument("--peak", type=float, default=0.3, help="the highest learning rate of the schedule (default 0.3)")
+    sub.add_argument("--limit", type=_count, help="train on so many pictures (default all that --holdout leaves)")
     sub.add_argument("--alpha", type=float, help="of the Beta distribution that blends pictures; by default the method's own")
     sub.add_argument("--eps", type=float, help="of the attack, as a fraction of a pixel's range; by default the method's own")
     sub.add_argument("--reading", choices=("blend", "two-term"), help="of Adversarial-Mixup's loss (default blend)")

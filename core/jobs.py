@@ -52,9 +52,9 @@ class Job:
         return self
 
 
-def start(work, *arguments):
-    """Run `work(job, *arguments)` in the background. Returns: its `Job`."""
-    job = Job()
+def start(work, *arguments, doing=""):
+    """Run `work(job, *arguments)` in the background. Args: doing: what the job does first. Returns: its `Job`."""
+    job = Job(doing=doing)
 
     def run():
         try:

@@ -35,11 +35,14 @@ def _pack_hash(description):
     return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode()).hexdigest()
 
 
-def command_line():
-    """Return the command that runs, with paths cut to their names and what may hold a password left out."""
+def command_line(arguments=None):
+    """Return a command with paths cut to their names and what may hold a password left out.
+
+    Args: arguments: of `python -m core`; by default the command is the one that runs.
+    """
     program = Path(sys.argv[0])
-    start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
-    return shlex.join([*start, *(_short(word) for word in sys.argv[1:])])
+    start = ["python", "-m", "core"] if arguments is not None or program.name == "__main__.py" else [program.name]
+    return shlex.join([*start, *(_short(word) for word in (sys.argv[1:] if arguments is None else arguments))])
 
 
 def _short(word):

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
 from core.errors import InputError
+from core.home import data_home
 
 LAYOUT = 1  # of the tables; a store that says more was made by a newer version
 _WAIT = 30  # seconds for another's write to end
@@ -185,8 +186,7 @@ def default_url():
     """Return the URL of the store: BLOCKSCOPE_RUNS, or else ~/.local/share/blockscope/runs.sqlite unless XDG_DATA_HOME says otherwise."""
     if url := os.environ.get("BLOCKSCOPE_RUNS"):
         return url
-    folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "blockscope"
-    return sa.URL.create("sqlite", database=str(folder / "runs.sqlite")).render_as_string(hide_password=False)
+    return sa.URL.create("sqlite", database=str(data_home() / "runs.sqlite")).render_as_string(hide_password=False)
 
 
 def _parse(url):

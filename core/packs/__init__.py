@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError, unknown
+from core.home import data_home
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "packs"
 FORMAT = 1
@@ -38,6 +39,14 @@ class Description:
         }
 
 
+def own_folder():
+    """Return the folder of packs that were made in the dashboard: ~/.local/share/blockscope/packs unless XDG_DATA_HOME says otherwise.
+
+    They are found by name only, never listed: a name is all that keeps one person's pack from another's.
+    """
+    return data_home() / "packs"
+
+
 def pack_folders():
     """Return the folders that are searched for packs: the shipped ones, then those of BLOCKSCOPE_PACKS (separated as in PATH)."""
     return [SHIPPED, *(Path(p) for p in os.environ.get("BLOCKSCOPE_PACKS", "").split(os.pathsep) if p)]
@@ -60,7 +69,8 @@ def describe(name_or_folder):
 
     Raises: InputError if there is no such pack, or its pack.toml is damaged, incomplete or of another format.
     """
-    folder = next((root / str(name_or_folder) for root in pack_folders() if (root / str(name_or_folder) / "pack.toml").is_file()), Path(name_or_folder))
+    places = (root / str(name_or_folder) for root in (*pack_folders(), own_folder()))
+    folder = next((place for place in places if (place / "pack.toml").is_file()), Path(name_or_folder))
     file = folder / "pack.toml"
     if not file.is_file():
         raise unknown("pack", str(name_or_folder), [f.parent.name for root in pack_folders() for f in root.glob("*/pack.toml")])

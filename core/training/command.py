@@ -2,15 +2,19 @@
 
 import platform
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
+from core.detectors.logits import msp
 from core.device import pick_device
 from core.errors import InputError
 from core.images.preprocess import Preprocessing
 from core.images.sources import named_sources, open_source, read, source_id
+from core.jobs import Stopped
+from core.metrics import auroc_columns
 from core.networks import build as networks
 from core.packs import describe, load_pack
 from core.packs.build import build
@@ -18,7 +22,9 @@ from core.provenance import command_line
 from core.table import look_up
 from core.training import METHODS
 from core.training.processes import processes, rank
-from core.training.trainer import Recipe, train
+from core.training.trainer import Curve, Recipe, logits_of, train
+
+WATCHED = 500  # pictures of each set that the curves follow
 
 
 @dataclass(frozen=True)
@@ -37,23 +43,26 @@ class Sets:
     found: dict
 
 
-def train_pack(options, *, progress, log):
+def train_pack(options, *, progress, log, stop=None, sets=None):
     """Train as the parsed command line says and write the pack to `options.out`; a checkpoint beside it lets a killed run resume.
 
+    Args: options: of `core.cli.parse`; progress: as `core.training.trainer.train`; log: told what is being done; stop: a `threading.Event`
+        that ends the run; sets: the `Sets` that the options name, where they have been read before.
     Returns: the figures of the pack, percentages, or None in a process that torchrun started beside the first.
-    Raises: InputError for sources, options or labels that do not work.
+    Raises: InputError for sources, options or labels that do not work; Stopped after `stop`, the checkpoint being there.
     """
     method = look_up(METHODS, options.method, kind="training method")
     device = pick_device(options.device)
-    preprocessing = Preprocessing(options.size, options.mean, options.std, options.jpeg)
+    preprocessing = preprocessing_of(options)
     settings = _settings(method, options)
-    recipe = Recipe(epochs=options.epochs, seed=options.seed, precision=options.precision, ema=options.ema, method=options.method, settings=settings)
-    sets = read_sets(options, preprocessing, log=log)
+    plain = {name: getattr(options, name) for name in ("epochs", "batch_size", "peak", "seed", "precision", "ema", "method")}
+    recipe = Recipe(**plain, settings=settings)
+    sets = sets or read_sets(options, preprocessing, log=log, train=options.limit)
     with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
         torch.manual_seed(options.seed)
         network = networks.create(options.arch, classes=len(sets.classes), width=options.width)
     out = Path(options.out)
-    checkpoint = out.parent / f".{out.name}.checkpoint.pt"
+    checkpoint = checkpoint_of(out)
     loss = method.load()
     log(f"training {options.arch} of width {options.width} for {options.epochs} epochs on {len(sets.train.images)} pictures on {device}")
     with processes(device) as own:
@@ -69,7 +78,11 @@ def train_pack(options, *, progress, log):
             device=own,
             checkpoint=checkpoint,
             progress=progress if first else None,
+            stop=stop,
+            watch=partial(_apart, sets=sets, preprocessing=preprocessing, device=own, precision=options.precision) if sets.unknown else None,
         )
+    if stop is not None and stop.is_set():
+        raise Stopped
     if not first:
         return None
     facts = {
@@ -79,22 +92,46 @@ def train_pack(options, *, progress, log):
         "training": {
             "method": options.method,
             **({"settings": settings} if settings else {}),
-            "command": command_line(),
+            "command": command_line(options.arguments),
             "pictures": len(sets.train.images),
-            "epochs": options.epochs,
-            "seed": options.seed,
-            "precision": options.precision,
-            "ema": options.ema,
+            **{name: plain[name] for name in ("epochs", "batch_size", "peak", "seed", "precision", "ema")},
             "device": f"{device} ({platform.machine()})",
             "hours": round(sum(curve.seconds) / 3600, 2),
             "loss": [round(x, 4) for x in curve.loss],
             "accuracy": [round(100 * x, 2) for x in curve.accuracy],
+            **({"auroc": {name: [round(100 * x[name], 2) for x in curve.watched] for name in curve.watched[0]}} if curve.watched else {}),
             "versions": {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
         },
     }
     figures = _measure(out, network.to(memory_format=torch.contiguous_format), facts, sets, preprocessing, options, device, log)
     checkpoint.unlink(missing_ok=True)
     return figures
+
+
+def preprocessing_of(options):
+    """Return the `Preprocessing` that the parsed command line names."""
+    return Preprocessing(options.size, options.mean, options.std, options.jpeg)
+
+
+def curve_of(folder):
+    """Return the `Curve` that a pack remembers of its training, without its seconds. Args: folder: of the pack."""
+    training = describe(folder).facts["training"]
+    auroc = training.get("auroc", {})
+    watched = [{name: values[i] / 100 for name, values in auroc.items()} for i in range(len(next(iter(auroc.values()), [])))]
+    return Curve(training["loss"], [x / 100 for x in training["accuracy"]], [], watched)
+
+
+def checkpoint_of(out):
+    """Return where a training keeps its checkpoint. Args: out: the folder that its pack will be written to."""
+    return Path(out).parent / f".{Path(out).name}.checkpoint.pt"
+
+
+def _apart(network, *, sets, preprocessing, device, precision):
+    """Return the AUROC of the maximum softmax for each unknown set, against held-out pictures: {set: fraction}."""
+    options = {"device": device, "precision": precision}
+    known = msp(logits_of(network, sets.held_out.images[:WATCHED], preprocessing, **options)).numpy()[:, None]
+    scores = {name: msp(logits_of(network, batch.images[:WATCHED], preprocessing, **options)).numpy()[:, None] for name, batch in sets.unknown.items()}
+    return {name: float(auroc_columns(known, of)[0]) for name, of in scores.items()}
 
 
 def _settings(method, options):
@@ -112,19 +149,23 @@ def _settings(method, options):
 def build_pack(options, *, log):
     """Measure the network of a pack anew, on the pictures that the command line names, and write the pack to `options.out`.
 
-    Returns: its figures. What training says of itself stays as it is.
+    Returns: its figures. What training says of itself stays as it is; the command that measured is told beside it.
     """
     old, device = load_pack(options.pack), pick_device(options.device)
     sets = read_sets(options, old.preprocessing, log=log, train=options.bank)
     if sets.classes != old.classes:
         raise InputError(f"The pack knows {', '.join(old.classes)}; the source has {', '.join(sets.classes)}.", key="build.classes")
     facts = {k: old.facts[k] for k in ("arch", "width", "options", "classes", "training") if k in old.facts}
+    facts["measured"] = command_line(options.arguments)
     network = old.network.to(memory_format=torch.contiguous_format)
     return _measure(Path(options.out or describe(options.pack).folder), network, facts, sets, old.preprocessing, options, device, log)
 
 
-def read_sets(options, preprocessing, *, log, train=None):
-    """Read the pictures that the parsed command line names. Args: train: how many training pictures; all by default. Returns: Sets."""
+def read_sets(options, preprocessing, *, log, train=None, progress=None):
+    """Read the pictures that the parsed command line names.
+
+    Args: train: how many training pictures; all by default; progress: called with (done, total) of each set. Returns: Sets.
+    """
     data, validation = open_source(options.data), open_source(options.val)
     classes = tuple(options.classes.split(",")) if options.classes else data.classes
     if not classes:
@@ -134,12 +175,12 @@ def read_sets(options, preprocessing, *, log, train=None):
     found = {"held_out": {"source": source_id(options.data)}, "jigsaw": {"source": source_id(options.data), "puzzle_seed": options.seed}}
     unknown = {}
     for name, spec in named_sources(options.ood).items():
-        unknown[name] = read(open_source(spec), preprocessing, stop=options.ood_limit)
+        unknown[name] = read(open_source(spec), preprocessing, stop=options.ood_limit, progress=progress)
         found[name] = {"source": source_id(spec)}
     log("reading pictures")
-    held_out = read(data, preprocessing, stop=options.holdout)
-    known = read(data, preprocessing, start=options.holdout, stop=None if train is None else options.holdout + train)
-    measured = read(validation, preprocessing)
+    held_out = read(data, preprocessing, stop=options.holdout, progress=progress)
+    known = read(data, preprocessing, start=options.holdout, stop=None if train is None else options.holdout + train, progress=progress)
+    measured = read(validation, preprocessing, stop=options.val_limit, progress=progress)
     return Sets(known, held_out, measured, unknown, tuple(classes), found)
 
 

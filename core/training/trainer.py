@@ -50,14 +50,15 @@ class Recipe:
 
 @dataclass
 class Curve:
-    """Per epoch: mean training loss (nats), accuracy on the validation pictures (fraction), seconds."""
+    """Per epoch: mean training loss (nats), accuracy on the validation pictures (fraction), seconds, and what `train` was asked to watch."""
 
     loss: list = field(default_factory=list)
     accuracy: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
+    watched: list = field(default_factory=list)
 
 
-def train(network, images, labels, preprocessing, recipe, *, loss, validation, device="cpu", checkpoint=None, progress=None, stop=None):
+def train(network, images, labels, preprocessing, recipe, *, loss, validation, device="cpu", checkpoint=None, progress=None, stop=None, watch=None):
     """Train a copy of a network.
 
     Args:
@@ -67,6 +68,7 @@ def train(network, images, labels, preprocessing, recipe, *, loss, validation, d
         validation: (images, labels) that accuracy is measured on after each epoch.
         checkpoint: file to resume from if it is there, written after each epoch.
         progress: called with (steps done, steps in all, curve); stop: a `threading.Event` that ends the run early.
+        watch: called with the network after each epoch; returns {name: number}, kept in the curve.
     Returns: (trained network in eval mode on `device`, the moving average where there is one, Curve).
     Raises: InputError if a class has no pictures or the loss stops being a number.
     """
@@ -120,6 +122,8 @@ def train(network, images, labels, preprocessing, recipe, *, loss, validation, d
         curve.loss.append(total / steps)
         average_([b for b in result.buffers() if b.is_floating_point()])  # each process has seen other pictures
         curve.accuracy.append(accuracy(result, *validation, preprocessing, device=device, precision=recipe.precision))
+        if watch:
+            curve.watched.append(watch(result))
         curve.seconds.append(time.perf_counter() - began)
         if checkpoint and rank() == 0:
             _save(checkpoint, recipe, state, curve)
@@ -144,18 +148,21 @@ def augment(images, crop, *, flip, generator):
     return taken.permute(0, 3, 1, 2)
 
 
+def accuracy(network, images, labels, preprocessing, **options):
+    """Return the share of pictures whose class is right, as a fraction. Args: as `logits_of`."""
+    return (logits_of(network, images, preprocessing, **options).argmax(1) == labels).double().mean().item()
+
+
 @torch.inference_mode()
-def accuracy(network, images, labels, preprocessing, *, device="cpu", precision="fp32", batch_size=500):
-    """Return the share of pictures whose class is right, as a fraction; the network's mode is put back afterwards."""
-    mode = network.training
+def logits_of(network, images, preprocessing, *, device="cpu", precision="fp32", batch_size=500):
+    """Return the (N, C) float32 logits of (N, 3, S, S) uint8 pictures, on the CPU; the network's mode is put back afterwards."""
+    mode, found = network.training, []
     network.eval()
-    right = 0
-    for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+    for batch in images.split(batch_size):
         with autocast(device, precision):
-            logits = network(preprocessing.normalise(batch.to(device)).to(memory_format=torch.channels_last))
-        right += (logits.argmax(1).cpu() == truth).sum().item()
+            found.append(network(preprocessing.normalise(batch.to(device)).to(memory_format=torch.channels_last)).float().cpu())
     network.train(mode)
-    return right / len(images)
+    return torch.cat(found)
 
 
 def _check(labels, recipe, validation):
@@ -164,6 +171,12 @@ def _check(labels, recipe, validation):
     counts = torch.bincount(labels) if len(labels) and labels.min() >= 0 else torch.tensor([0])
     if len(counts) < 2 or (counts == 0).any():
         raise InputError(f"Training needs pictures of at least two classes and of each class; found {counts.tolist()}.", key="training.classes")
+
+
+def read_curve(file):
+    """Return the `Curve` of a checkpoint, empty where there is no such file."""
+    saved = torch.load(file, map_location="cpu", weights_only=True) if Path(file).is_file() else {"curve": {}}
+    return Curve(**saved["curve"])
 
 
 def _save(file, recipe, state, curve):

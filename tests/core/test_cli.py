@@ -187,6 +187,7 @@ def test_build_measures_a_pack_anew(tmp_path):
     code, out, _ = core("build", "--pack", "toybox", *sources, "--ood", "near=toybox:near", "--ood-limit", 20, "--out", tmp_path / "anew", "--json")
     assert code == 0 and json.loads(out)["accuracy"] > 95
     old, new = (tomllib.loads((folder / "pack.toml").read_text("utf-8")) for folder in (ROOT / "assets/packs/toybox", tmp_path / "anew"))
+    assert new["measured"].startswith("python -m core build --pack toybox")
     assert new["training"] == old["training"] and new["files"]["weights.safetensors"] == old["files"]["weights.safetensors"]
     assert new["pictures"]["near"] == {"source": "toybox:near"} and new["sets"] == ["jigsaw", "near"]
 

@@ -12,7 +12,7 @@ from torch import nn
 from core.errors import InputError
 from core.images.preprocess import Preprocessing
 from core.training.standard import loss
-from core.training.trainer import Recipe, accuracy, augment, train
+from core.training.trainer import Curve, Recipe, accuracy, augment, read_curve, train
 
 PREPROCESSING = Preprocessing(8)
 RECIPE = Recipe(epochs=4, batch_size=16, peak=0.1, crop=1)
@@ -60,6 +60,13 @@ def test_it_learns_and_tells_how(network, task):
     assert len(curve.loss) == len(curve.accuracy) == len(curve.seconds) == 4 and min(curve.seconds) > 0
     assert curve.accuracy[-1] == accuracy(trained, *task, PREPROCESSING) and not trained.training
     assert seen == [(i + 1, 16, i // 4) for i in range(16)]
+
+
+def test_what_is_watched_is_kept_epoch_by_epoch(network, task, tmp_path):
+    file = tmp_path / "checkpoint.pt"
+    trained, curve = run(network, task, watch=lambda net: {"bias": net[-1].bias[0].item()}, checkpoint=file)
+    assert len(curve.watched) == 4 and curve.watched[-1] == {"bias": trained[-1].bias[0].item()} != curve.watched[0]
+    assert read_curve(file) == curve and read_curve(tmp_path / "none.pt") == Curve()
 
 
 def test_the_network_given_is_not_changed(network, task):
