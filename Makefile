@@ -6,13 +6,15 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench packs pack-toybox pack-cifar10 screenshots clean
+.PHONY: help run test bench packs pack-toybox pack-cifar10 methods seeds grid comparison screenshots clean
 
 help:
 	@echo "make run          start the dashboard and open it in the browser"
 	@echo "make test         check the code and run every test, those in a real browser too (ARGS=\"-k verdict\" for some)"
 	@echo "make bench        measure speed, as ratios side by side (ARGS=\"probe\", \"verdict\" or \"start\" for one)"
 	@echo "make packs        train both networks and build their packs (BLOCKSCOPE_DATA=folder for the photos; hours)"
+	@echo "make methods      train the networks of the comparison of training methods (make seeds: twice more on the toybox; hours)"
+	@echo "make grid         search alpha and eps for it; make comparison: measure what came of it (docs/training.md)"
 	@echo "make screenshots  draw the pictures of the README anew"
 	@echo "make clean        remove .venv and what the tools left"
 
@@ -56,6 +58,43 @@ else
 	$(BIN)/python -m core download CIFAR10
 	$(TRAIN) $(CIFAR10) --data torchvision:CIFAR10/train --val torchvision:CIFAR10/test --classes $(CLASSES) --out $(OUT)/cifar10
 endif
+
+# The networks of the comparison of training methods: they differ in the method alone.
+METHODS  := standard mixup m-tlat adversarial-mixup
+COMPARED := --width 16 --ema 0.99 --holdout 1000 --bank 500 --ood-limit 100
+ON_TOYS  := --arch cifar_resnet18 --epochs 8 --batch-size 128 --peak 0.2 --limit 6000 --border crop --data toybox:train --val toybox:test \
+            --ood near=toybox:near --ood textures=toybox:textures --ood noise=toybox:noise --ood letters=toybox:letters
+ON_CIFAR := --epochs 10 --jpeg 75 --data "$(BLOCKSCOPE_DATA)/cifar10_train.parquet" --val "$(BLOCKSCOPE_DATA)/cifar10_test.parquet" --classes $(CLASSES) \
+            $(foreach set,$(wildcard $(BLOCKSCOPE_DATA)/ood/*.parquet),--ood $(basename $(notdir $(set)))=$(set)) \
+            --ood uniform=noise:uniform --ood gaussian=noise:gaussian
+FOUND_adversarial-mixup := --alpha 0.3 --eps 0.0078431
+FOUND_m-tlat            := --eps 0.0078431
+SEEDS    ?= build/packs
+
+methods: $(METHODS:%=toybox-%) $(METHODS:%=cifar10-%-resnet18) $(METHODS:%=cifar10-%-vgg16)
+
+seeds: $(METHODS:%=toybox-%-1) $(METHODS:%=toybox-%-2)
+
+$(METHODS:%=toybox-%): toybox-%: $(VENV)/.run
+	$(TRAIN) --method $* $(FOUND_$*) $(COMPARED) $(ON_TOYS) --out $(OUT)/$@
+
+$(METHODS:%=toybox-%-1): toybox-%-1: $(VENV)/.run
+	$(TRAIN) --method $* $(FOUND_$*) $(COMPARED) $(ON_TOYS) --seed 1 --out $(SEEDS)/$@
+
+$(METHODS:%=toybox-%-2): toybox-%-2: $(VENV)/.run
+	$(TRAIN) --method $* $(FOUND_$*) $(COMPARED) $(ON_TOYS) --seed 2 --out $(SEEDS)/$@
+
+$(METHODS:%=cifar10-%-resnet18): cifar10-%-resnet18: $(VENV)/.run
+	$(TRAIN) --method $* $(FOUND_$*) --arch cifar_resnet18 $(COMPARED) $(ON_CIFAR) --out $(OUT)/$@
+
+$(METHODS:%=cifar10-%-vgg16): cifar10-%-vgg16: $(VENV)/.run
+	$(TRAIN) --method $* $(FOUND_$*) --arch cifar_vgg16_bn $(COMPARED) $(ON_CIFAR) --out $(OUT)/$@
+
+grid: $(VENV)/.run
+	$(BIN)/python -m benchmarks.training_grid --data "$(BLOCKSCOPE_DATA)"
+
+comparison: $(VENV)/.run
+	$(BIN)/python -m benchmarks.training_methods --data "$(BLOCKSCOPE_DATA)" --packs $(SEEDS) $(ARGS)
 
 # .venv is made once; a stamp in it is older than a list of requirements only when that list has changed.
 $(VENV)/.run: requirements.txt | $(BIN)/python

@@ -13,6 +13,7 @@ st.navigation(
         st.Page("views/blocks.py", title=t("blocks.page"), icon=":material/stacked_bar_chart:", url_path="blocks"),
         st.Page("views/detector.py", title=t("detect.page"), icon=":material/query_stats:", url_path="detector"),
         st.Page("views/confidence.py", title=t("confidence.page"), icon=":material/speed:", url_path="confidence"),
+        st.Page("views/training.py", title=t("training.page"), icon=":material/model_training:", url_path="training"),
         st.Page("views/runs.py", title=t("runs.page"), icon=":material/inventory_2:", url_path="runs"),
     ]
 ).run()

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from core.errors import InputError
 from core.packs import describe, list_packs
+
+SHARES = tuple(n / 20 for n in range(21))  # of a picture in the blend with its adversarial copy
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,38 @@ def packs():
     return list_packs()
 
 
+@st.cache_resource(show_spinner=False)
+def trainings():
+    """Return the `core.training.live.Trainings` of this server."""
+    from core.training.live import Trainings
+
+    return Trainings()
+
+
 def pack(name):
     """Return the loaded pack, one for all sessions; loaded anew when its files change."""
-    return _load(name, (describe(name).folder / "pack.toml").stat().st_mtime_ns)
+    return _fitted(name, _stamp(name))
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+def unfitted(name):
+    """Return the loaded pack before its detectors are fitted, which takes longer than to load it: for pages that need many packs."""
+    return _load(name, _stamp(name))
+
+
+def _stamp(name):
+    return (describe(name).folder / "pack.toml").stat().st_mtime_ns
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
 def _load(name, stamp):
     from core.packs import load_pack
 
-    loaded = load_pack(name)
+    return load_pack(name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _fitted(name, stamp):
+    loaded = _load(name, stamp)
     loaded.judge  # noqa: B018  fitted now, so that the first verdict does not wait for it
     return loaded
 
@@ -50,7 +75,7 @@ def look(pack_name, picture_id, _item):
     from core.images.preprocess import stack
     from core.probe import activity_maps
 
-    loaded = pack(pack_name)
+    loaded = unfitted(pack_name)
     seen = loaded.preprocessing.see(_item.open(near=loaded.preprocessing.size))
     images = stack([seen])
     measured = loaded.probe(images)
@@ -344,7 +369,7 @@ def confidences(pack_name, *, raw=False):
 
     Returns: `Confidence`.
     """
-    reference = pack(pack_name).reference
+    reference = unfitted(pack_name).reference
     sets = {"known": reference.held_out, **reference.unknown}
     length, norm, factor = _lengths(reference, raw)
     logits = {name: _logits(reference, measured, factor) for name, measured in sets.items()}
@@ -382,6 +407,94 @@ def _msp(logits):
     from core.detectors.logits import msp
 
     return msp(logits).numpy()
+
+
+def by_one(pack_name, detector):
+    """Evaluate a pack on its own unknown sets with one detector. Returns: `Bench`. Raises: InputError if this network cannot have it."""
+    stamp = _stamp(pack_name)
+    found = _by_one(pack_name, stamp, detector)
+    if detector not in found.known:
+        raise InputError(next(iter(found.unavailable.values())), key="detector.unavailable", name=detector)
+    return Bench(pack_name, (detector, stamp), found)
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _by_one(pack_name, stamp, detector):
+    from core.evaluation import evaluate
+
+    return evaluate(_judge(pack_name, stamp, detector), unfitted(pack_name).reference.unknown)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _judge(pack_name, stamp, detector):
+    from core.verdict import Judge
+
+    return Judge(unfitted(pack_name).reference, (detector,))
+
+
+def separation(known, unknown, first):
+    """Say how far apart a network's confidences of known and unknown pictures lie.
+
+    Args: known, unknown: fractions; first: another network's confidences of the same unknown pictures.
+    Returns: {"mean_known", "mean_unknown": percent; "gap": between the two means, points; "overlap": the lowest sum of unknown pictures above
+        and known ones not above a threshold, percent; "area": between the cumulative curves of known and unknown, points of confidence;
+        "shift": the same between the unknown pictures of both networks}.
+    Source: overlap is 1 less the one-sided Kolmogorov-Smirnov distance; area and shift are Wasserstein-1 distances (Vallender 1974).
+    """
+    from scipy.stats import ks_2samp, wasserstein_distance
+
+    means = 100 * known.mean(), 100 * unknown.mean()
+    overlap = 1 - ks_2samp(unknown, known, alternative="greater", method="asymp").statistic
+    areas = {"area": wasserstein_distance(known, unknown), "shift": wasserstein_distance(unknown, first)}
+    shares = {name: 100 * float(value) for name, value in {"overlap": overlap, **areas}.items()}
+    return {"mean_known": float(means[0]), "mean_unknown": float(means[1]), "gap": float(means[0] - means[1]), **shares}
+
+
+def improvements(found, baseline):
+    """Say by how many percent each network's figures are better than one's.
+
+    Args: found: {name: {set: {metric: percent}}}, as `figures` has them of one detector; baseline: one of the names.
+    Returns: {name: {set: {metric: percent, NaN where the baseline has 0}}} of all others; see `core.training.comparison.improvement`.
+    """
+    import pandas as pd
+
+    from core.training.comparison import FAMILY, METRICS, improvement
+
+    same = dict.fromkeys((*FAMILY, "detector", "convention"), "")
+    rows = [{**same, "method": name, "set": s, **{m: row[m] for m in METRICS}} for name, sets in found.items() for s, row in sets.items()]
+    better = improvement(pd.DataFrame(rows), baseline).set_index(["method", "set"])
+    return {name: {s: {m: float(better.loc[(name, s), m]) for m in METRICS} for s in sets} for name, sets in found.items() if name != baseline}
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def blends(pack_name, picture_id, _item, *, label, eps):
+    """Blend a picture with its own adversarial copy, which a network's gradient makes. Args: label: index of a class; eps: of 255.
+
+    Returns: (L, S, S, 3) uint8, one for each of `SHARES`: the copy first, the picture last.
+    """
+    import torch
+    from torch.nn import functional as F
+
+    from core.images.preprocess import stack
+    from core.training.draw import blend
+    from core.training.fgsm import fgsm
+
+    loaded = unfitted(pack_name)
+    picture = stack([look(pack_name, picture_id, _item).seen]).float().to(loaded.device) / 255  # (1, 3, S, S)
+    labels = torch.tensor([label], device=loaded.device)
+    copy = fgsm(lambda x: loaded.network(loaded.preprocessing.normalise(x)), picture, lambda z: F.cross_entropy(z, labels, reduction="sum"), eps / 255)
+    mixed = blend(torch.tensor(SHARES, device=loaded.device), picture, copy)  # (L, 3, S, S)
+    return (255 * mixed).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+@st.cache_data(show_spinner=False, max_entries=500)
+def blend_verdicts(pack_name, attacked, picture_id, _item, *, label, eps):
+    """Judge the `blends` that one network's gradient made by another's consensus, or by its own. Returns: a `core.verdict.Verdict` for each."""
+    from core.images.preprocess import stack
+
+    loaded = unfitted(pack_name)
+    measured = loaded.probe(stack(list(blends(attacked, picture_id, _item, label=label, eps=eps))))
+    return _judge(pack_name, _stamp(pack_name), "consensus").judge(measured, loaded.classes)
 
 
 def runs(limit):

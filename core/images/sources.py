@@ -17,6 +17,7 @@ from core.errors import InputError, unknown
 from core.images.decode import decode
 
 _ARCHIVES = {"CIFAR10": ("cifar-10-python.tar.gz", "cifar-10-batches-py", 170_498_071)}  # archive, what it holds, bytes
+READ = 200  # pictures between two reports of progress: about a second where they are drawn
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
 
 
@@ -128,10 +129,10 @@ def read(source, preprocessing, *, start=0, stop=None, progress=None):
 
     stop = len(source) if stop is None else min(stop, len(source))
     parts = []
-    for part in batches(source, preprocessing, start=start, stop=stop, size=1000):
+    for part in batches(source, preprocessing, start=start, stop=stop, size=READ):
         parts.append(part)
         if progress:
-            progress(min(start + 1000 * len(parts), stop) - start, stop - start)
+            progress(min(start + READ * len(parts), stop) - start, stop - start)
     if not parts:
         return _batch(None, [], [], preprocessing.size)
     return Batch(

@@ -5,8 +5,8 @@ from core.table import Entry
 METHODS = {
     "standard": Entry("Standard training", "core.training.standard:loss"),
     "mixup": Entry("Mixup", "core.training.mixup:loss", {"alpha": 1.0}, "Zhang et al., ICLR 2018"),
-    "m-tlat": Entry("M-TLAT", "core.training.m_tlat:loss", {"alpha": 1.0, "eps": 8 / 255}, "Laugros, Caplier & Ospici, ECCV Workshops 2020"),
+    "m-tlat": Entry("M-TLAT", "core.training.m_tlat:loss", {"alpha": 1.0, "eps": 2 / 255}, "Laugros, Caplier & Ospici, ECCV Workshops 2020"),
     "adversarial-mixup": Entry(
-        "Adversarial-Mixup", "core.training.adversarial_mixup:loss", {"alpha": 1.0, "eps": 8 / 255, "reading": "blend"}, "Gwon & Yoo, 2021"
+        "Adversarial-Mixup", "core.training.adversarial_mixup:loss", {"alpha": 0.3, "eps": 2 / 255, "reading": "blend"}, "Gwon & Yoo, 2021"
     ),
 }

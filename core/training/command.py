@@ -164,7 +164,7 @@ def build_pack(options, *, log):
 def read_sets(options, preprocessing, *, log, train=None, progress=None):
     """Read the pictures that the parsed command line names.
 
-    Args: train: how many training pictures; all by default; progress: called with (done, total) of each set. Returns: Sets.
+    Args: train: how many training pictures; all by default; progress: called with (pictures read, pictures in all). Returns: Sets.
     """
     data, validation = open_source(options.data), open_source(options.val)
     classes = tuple(options.classes.split(",")) if options.classes else data.classes
@@ -173,15 +173,28 @@ def read_sets(options, preprocessing, *, log, train=None, progress=None):
     if not 0 < options.holdout < len(data):
         raise InputError(f"--holdout is {options.holdout}; keep fewer than the {len(data)} pictures there are.", key="training.holdout")
     found = {"held_out": {"source": source_id(options.data)}, "jigsaw": {"source": source_id(options.data), "puzzle_seed": options.seed}}
-    unknown = {}
-    for name, spec in named_sources(options.ood).items():
-        unknown[name] = read(open_source(spec), preprocessing, stop=options.ood_limit, progress=progress)
-        found[name] = {"source": source_id(spec)}
+    named = named_sources(options.ood)
+    found |= {name: {"source": source_id(spec)} for name, spec in named.items()}
+    wanted = {
+        "held_out": (data, 0, options.holdout),
+        "train": (data, options.holdout, len(data) if train is None else min(options.holdout + train, len(data))),
+        "validation": (validation, 0, min(options.val_limit or len(validation), len(validation))),
+    }
+    for name, spec in named.items():
+        source = open_source(spec)
+        wanted[f"unknown {name}"] = source, 0, min(options.ood_limit, len(source))
+    before, total, batches = 0, sum(stop - start for _, start, stop in wanted.values()), {}
+
+    def told(done, _):
+        if progress:
+            progress(before + done, total)
+
     log("reading pictures")
-    held_out = read(data, preprocessing, stop=options.holdout, progress=progress)
-    known = read(data, preprocessing, start=options.holdout, stop=None if train is None else options.holdout + train, progress=progress)
-    measured = read(validation, preprocessing, stop=options.val_limit, progress=progress)
-    return Sets(known, held_out, measured, unknown, tuple(classes), found)
+    for name, (source, start, stop) in wanted.items():
+        batches[name] = read(source, preprocessing, start=start, stop=stop, progress=told)
+        before += stop - start
+    unknown = {name: batches[f"unknown {name}"] for name in named}
+    return Sets(batches["train"], batches["held_out"], batches["validation"], unknown, tuple(classes), found)
 
 
 def _measure(out, network, facts, sets, preprocessing, options, device, log):

@@ -3,7 +3,8 @@
 Of four pictures two are blended; the labels of the other two, blended, are a target. The blend is attacked towards the target, and
 what comes out carries most of the blend's label and a part of the target's.
 
-Source: Laugros, Caplier & Ospici, ECCV Workshops 2020 (arXiv 2008.08384). Each picture draws its eps, from 0 to the greatest.
+Source: Laugros, Caplier & Ospici, ECCV Workshops 2020 (arXiv 2008.08384). Each picture draws its eps, from 0 to the greatest; the greatest
+is by default that of Adversarial-Mixup, so that both attack alike. The part of the target in the label is our choice.
 """
 
 import torch
@@ -12,7 +13,7 @@ from core.training.draw import blend, blended_cross_entropy, shares
 from core.training.fgsm import fgsm
 
 
-def loss(classify, images, labels, *, generator, alpha=1.0, eps=8 / 255, part=0.1):
+def loss(classify, images, labels, *, generator, alpha=1.0, eps=2 / 255, part=0.1):
     """Return the mean cross-entropy of attacked blends.
 
     Args: as `core.training.standard.loss`; alpha: of the Beta(alpha, alpha) of both blends, above 0; eps: the greatest change of a pixel,

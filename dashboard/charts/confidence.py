@@ -54,14 +54,14 @@ def distributions(passes, level, points, words, *, form="histogram", axis="nines
 
     end, edges = _edges(passes, axis)
     figure = make_subplots(len(passes), 1, shared_xaxes=True, shared_yaxes="all", vertical_spacing=0.04)
-    draw = _histogram if form == "histogram" else _ecdf
+    draw = histogram if form == "histogram" else ecdf
     shapes = [[draw(values, edges, axis, end) for _, _, values in sets] for _, sets in passes]
     top = max(y.max() for panel in shapes for _, y in panel)
     for row, (title, sets) in enumerate(passes, 1):
         panel = {"row": row, "col": 1}
         for (name, kind, _), (x, y) in zip(sets, shapes[row - 1], strict=True):
             colour, dash = SETS[kind]
-            fill = {"fill": "tozeroy", "fillcolor": _pale(colour)} if form == "histogram" else {}
+            fill = {"fill": "tozeroy", "fillcolor": pale(colour)} if form == "histogram" else {}
             line = {"color": colour, "dash": dash, "width": 2, "shape": "hv"} if form == "histogram" else {"color": colour, "dash": dash, "width": 2.5}
             at = [in_percent(c) for c in confidence_at(x, axis)]
             group = {"name": name, "legendgroup": name, "showlegend": row == 1}
@@ -69,10 +69,10 @@ def distributions(passes, level, points, words, *, form="histogram", axis="nines
         _level(figure, place(level, axis, end), [0, 1.06 * top], words["level"], showlegend=row == 1, **panel)
         for i, (name, confidences) in enumerate(points):
             _point(figure, i, name, confidences[row - 1], level, place(confidences[row - 1], axis, end), top, showlegend=row == 1, **panel)
-        _title(figure, title, 1.3 * top, **panel)
+        panel_title(figure, title, 1.3 * top, **panel)
     figure = tidy(figure, height=(520 if len(passes) > 1 else 330) + 20 * (len(points) > 0))
     figure.update_yaxes(range=[0, 1.32 * top], title=words["share" if form == "histogram" else "cumulative"])
-    return _confidence_axis(figure, axis, end, words["confidence"], len(passes))
+    return confidence_axis(figure, axis, end, words["confidence"], len(passes))
 
 
 def ridges(passes, level, points, words, *, axis="nines"):
@@ -84,11 +84,11 @@ def ridges(passes, level, points, words, *, axis="nines"):
     figure, rows = go.Figure(), len(passes[0][1]) + bool(points)
     for k, (name, kind, _) in enumerate(passes[0][1]):
         base, colour = rows - 1 - k, SETS[kind][0]
-        shares = [_histogram(sets[k][2], edges, axis, end)[1] for _, sets in passes]
+        shares = [histogram(sets[k][2], edges, axis, end)[1] for _, sets in passes]
         top = max(share.max() for share in shares)
         for (title, sets), share, look in zip(passes, shares, _looks(passes), strict=True):
             figure.add_scatter(x=[edges[0], edges[-1]], y=[base, base], mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip")
-            fill = {"fill": "tonexty", "fillcolor": _pale(colour, 0.3)} if look["filled"] else {}
+            fill = {"fill": "tonexty", "fillcolor": pale(colour, 0.3)} if look["filled"] else {}
             line = {"color": colour, "dash": look["dash"], "width": 2, "shape": "hv"}
             text = [f"{in_percent(c)}: {s:.1f} %" for c, s in zip(confidence_at(edges, axis), share, strict=True)]
             y = base + ROW * share / top
@@ -108,7 +108,7 @@ def ridges(passes, level, points, words, *, axis="nines"):
         _ladder(figure, passes, points, level, lambda c: place(c, axis, end))
     figure = tidy(figure, height=110 + 56 * rows)
     figure.update_yaxes(range=[-0.15, rows + 0.05], showticklabels=False, showgrid=False, zeroline=False)
-    return _confidence_axis(figure, axis, end, words["confidence"])
+    return confidence_axis(figure, axis, end, words["confidence"])
 
 
 def sweep(passes, threshold, words, *, axis="nines", end=MOST):
@@ -132,10 +132,10 @@ def sweep(passes, threshold, words, *, axis="nines", end=MOST):
                 y = 100 * np.asarray(curves[name])
                 figure.add_scatter(x=place(x, axis, end), y=y, mode="lines", line=line, text=at, hovertemplate="%{text}: %{y:.1f} %", **group, **panel)
         _level(figure, place(threshold, axis, end), [0, 108], words["threshold"], showlegend=row == 1, **panel)
-        _title(figure, title, 128, **panel)
+        panel_title(figure, title, 128, **panel)
     figure = tidy(figure, height=480 if len(passes) > 1 else 320)
     figure.update_yaxes(range=[0, 130], tickvals=[0, 25, 50, 75, 100], title=words["share"])
-    return _confidence_axis(figure, axis, end, words["confidence"], len(passes))
+    return confidence_axis(figure, axis, end, words["confidence"], len(passes))
 
 
 def sweep_at(axis, end=MOST):
@@ -149,12 +149,14 @@ def _edges(passes, axis):
     return end, np.linspace(0, 100 if axis == "percent" else end, BINS + 1)
 
 
-def _histogram(values, edges, axis, end):
+def histogram(values, edges, axis, end):
+    """Return the edges and the percentage in each bin, the last one twice, for a line of steps."""
     share = np.histogram(place(values, axis, end), edges)[0] / len(values) * 100
     return edges, np.append(share, share[-1])
 
 
-def _ecdf(values, edges, axis, end):
+def ecdf(values, edges, axis, end):
+    """Return 301 places between the outer edges and the percentage at or below each."""
     x = np.linspace(edges[0], edges[-1], 301)
     return x, np.searchsorted(np.sort(place(values, axis, end)), x, side="right") / len(values) * 100
 
@@ -164,7 +166,8 @@ def _looks(passes):
     return [{"dash": "dot", "symbol": "triangle-up-open", "filled": False}, plain] if len(passes) > 1 else [plain]
 
 
-def _pale(colour, alpha=0.16):
+def pale(colour, alpha=0.16):
+    """Return "#RRGGBB" as a colour that lets through what is behind it."""
     return f"rgba{(*bytes.fromhex(colour[1:]), alpha)}"
 
 
@@ -199,11 +202,13 @@ def _label(figure, text, y):
     figure.add_annotation(xref="paper", x=0, y=y, text=f"<b>{text}</b>", showarrow=False, xanchor="left", yanchor="top")
 
 
-def _title(figure, text, y, *, row, col):
+def panel_title(figure, text, y, *, row, col):
+    """Write a title into a panel, at the height y of its axis."""
     figure.add_annotation(xref="x domain", x=0, y=y, text=f"<b>{text}</b>", showarrow=False, xanchor="left", yanchor="top", row=row, col=col)
 
 
-def _confidence_axis(figure, axis, end, title, row=None):
+def confidence_axis(figure, axis, end, title, row=None):
+    """Set ticks, range and title of an axis of confidence. Args: row: the panel that gets the title, if there are several. Returns: the figure."""
     if axis == "percent":
         figure.update_xaxes(range=[0, 102])
     else:

@@ -19,14 +19,14 @@ GOOD = ("#F4F8FB", "#B8D7EA", "#6BAED6", "#2171B5", "#08306B")  # the better, th
 DARK = 0.7  # of the way from the lightest to the darkest, from where white is read better than black
 
 
-def roc(curves, words, *, focus):
+def roc(curves, words, *, focus, lines=LINES):
     """Draw ROC curves with ID positive, and where one threshold lies on each.
 
-    Args: curves: {name: (`core.metrics.Curve`, (tpr, fpr) at the threshold)}, at most as many as `LINES`; focus: the name that stands out;
-        words: keys "fpr", "tpr", "chance".
+    Args: curves: {name: (`core.metrics.Curve`, (tpr, fpr) at the threshold)}, at most as many as lines; focus: the name that stands out;
+        lines: a line of `LINES` for each; words: keys "fpr", "tpr", "chance".
     """
     figure = go.Figure()
-    for (name, (curve, _)), (colour, dash, _) in zip(curves.items(), LINES, strict=False):
+    for (name, (curve, _)), (colour, dash, _) in zip(curves.items(), lines, strict=False):
         figure.add_scatter(
             x=100 * curve.fpr,
             y=100 * curve.tpr,
@@ -40,7 +40,7 @@ def roc(curves, words, *, focus):
             unselected={"marker": {"opacity": 0}},
             hovertemplate="OOD %{x:.1f} %, ID %{y:.1f} %",
         )
-    for (name, (_, (tpr, fpr))), (colour, dash, symbol) in zip(curves.items(), LINES, strict=False):
+    for (name, (_, (tpr, fpr))), (colour, dash, symbol) in zip(curves.items(), lines, strict=False):
         figure.add_scatter(
             x=[100 * fpr],
             y=[100 * tpr],

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.training import METHODS
+
 LANGUAGES = {"ko": "한국어", "en": "English"}
 
 
@@ -37,6 +39,11 @@ def class_name(name):
 def detector_name(name):
     """Return a detector's name in the language in use, or as it is where the catalogue has none."""
     return catalogue(language()).get(f"detector.{name}", name)
+
+
+def method_name(name):
+    """Return a training method's title in the language in use: most are names and the same in all. Args: name: in `core.training.METHODS`."""
+    return catalogue(language()).get(f"method.{name}", METHODS[name].title)
 
 
 def set_name(name):

@@ -7,7 +7,8 @@ import streamlit as st
 from core.errors import InputError
 from dashboard import compute
 from dashboard.language import LANGUAGES, browser_language, explain, language, t
-from dashboard.parts import pictures
+from dashboard.parts import own, pictures
+from dashboard.parts.families import pack_titles
 from dashboard.parts.link import remember
 
 _SET_LANGUAGE = "export default function(c) { document.documentElement.lang = c.data.lang; }"
@@ -26,15 +27,15 @@ def frame():
     with st.sidebar:
         remember("lang", tuple(LANGUAGES), browser_language())
         st.segmented_control(t("frame.language"), list(LANGUAGES), format_func=LANGUAGES.get, required=True, key="lang", persist_state="session")
-        packs = compute.packs()
+        packs = own.packs()
         if not packs:
             st.error(t("frame.no_pack"), icon=":material/folder_off:")
             st.stop()
-        names = list(packs)
+        titles = pack_titles(packs)
+        names = list(titles)
         if "pack" in st.query_params:
             _settle()
         remember("pack", names, "toybox" if "toybox" in names else names[0])
-        titles = {name: t(f"pack.{name}") if name in ("toybox", "cifar10") else name for name in names}
         chosen = st.selectbox(
             t("frame.pack"),
             names,

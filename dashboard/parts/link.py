@@ -26,6 +26,22 @@ def remember(key, options, default):
         st.query_params.pop(key, None)
 
 
+def remember_several(key, options, default):
+    """As `remember`, for a widget with several choices: ids separated by commas in the link. Returns: what is chosen, in the order of options."""
+    if key not in st.session_state:
+        asked = st.query_params.get(key)
+        wish = [name for name in options if name in (asked or "").split(",")]
+        st.session_state[key] = wish if wish or asked == "" else [name for name in default if name in options]
+    value = [name for name in options if name in st.session_state[key]]
+    if len(value) < len(st.session_state[key]):  # options have changed
+        st.session_state[key] = value = value or [name for name in options if name in default]
+    if value != [name for name in options if name in default]:
+        st.query_params[key] = ",".join(value)
+    else:
+        st.query_params.pop(key, None)
+    return value
+
+
 def to_page(page, label, *, icon):
     """Draw a link to another page that takes the picture along. A page that runs alone, as in tests, has no other: nothing is drawn."""
     primary = pictures.primary()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.errors import InputError
+from core.images import toybox
 from core.images.sources import downloaded
 from dashboard.language import class_name, explain, t
 from dashboard.parts import pictures
@@ -32,7 +33,7 @@ def pick_pictures(settings):
     gallery, upload, camera = st.tabs([t("picker.gallery"), t("picker.upload"), t("picker.camera")])
     with gallery:
         _gallery(ids)
-        if settings.pack == "cifar10" and not any("cifar10" in i.lower() for i in ids):
+        if tuple(settings.facts["classes"]) == pictures.CIFAR10 and not any("cifar10" in i.lower() for i in ids):
             offer_download()
     with upload:
         files = st.file_uploader(
@@ -56,7 +57,7 @@ def pick_pictures(settings):
 
 def gallery_ids(settings):
     """Return the ids that the gallery shows for a pack: pictures of its kinds where there are any, then unknown ones."""
-    if settings.pack == "toybox":
+    if tuple(settings.facts["classes"]) == toybox.KNOWN:
         return [f"{spec}/{i}" for spec, indices in DRAWN.items() for i in indices]
     known = []
     if "data:cifar10_test" in pictures.data_sets():

@@ -288,7 +288,9 @@ def explanation(settings, data, ood, level, length):
             ]
             st.code("\n".join(lines), language=None)
             st.caption(t("confidence.code_caption"))
-    to_page("views/detector.py", t("confidence.back"), icon=":material/arrow_back:")
+    with st.container(horizontal=True, gap="large"):
+        to_page("views/detector.py", t("confidence.back"), icon=":material/arrow_back:")
+        to_page("views/training.py", t("confidence.next"), icon=":material/arrow_forward:")
 
 
 def false_positives(sets, name):

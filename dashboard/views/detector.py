@@ -15,7 +15,7 @@ from dashboard.language import class_name, detector_name, explain, t
 from dashboard.parts import pictures, sets
 from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember, to_page
+from dashboard.parts.link import remember, remember_several, to_page
 from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
 
 KEEPS = tuple(i / 2 for i in range(1, 200))  # percent of known pictures: 0.5, 1.0, ... 99.5
@@ -112,14 +112,13 @@ def controls(names, brought):
     """Draw what is compared on which set, and by which convention. Returns: (set or None, detectors, the one in focus, convention)."""
     if names:  # puzzles come first in a pack; they are no real unknown pictures, so they are not what the page starts with
         remember("ood", names, names[min(1, len(names) - 1)])
-    _remember_several("detectors", tuple(DETECTORS), COMPARED)
+    compared = remember_several("detectors", tuple(DETECTORS), COMPARED)
     remember("convention", tuple(CONVENTIONS), "id_positive")
     titles = {name: detector_name(name) for name in DETECTORS}
     first, second = st.columns(2, gap="large")
     with first:
         labels = {name: f"◆ {sets.title(name, brought.get(name))}" for name in names}
         ood = st.selectbox(t("detect.ood"), names, format_func=labels.get, key="ood", persist_state="session") if names else None
-    compared = [name for name in DETECTORS if name in st.session_state["detectors"]]
     listed = ", ".join(map(titles.get, compared)) or "–"
     with st.popover(t("detect.compared", names=listed), icon=":material/stacked_line_chart:", key="compare"):
         which = t("detect.compared_which", n=AT_MOST)
@@ -544,19 +543,6 @@ def _thumbnail(picture_id, name):
     except InputError:
         return False
     return True
-
-
-def _remember_several(key, options, default):
-    """As `remember`, for a widget with several choices: ids separated by commas in the link."""
-    if key not in st.session_state:
-        asked = st.query_params.get(key)
-        wish = [name for name in options if name in (asked or "").split(",")]
-        st.session_state[key] = wish if wish or asked == "" else [name for name in default if name in options]
-    value = [name for name in options if name in st.session_state[key]]
-    if value != [name for name in options if name in default]:
-        st.query_params[key] = ",".join(value)
-    else:
-        st.query_params.pop(key, None)
 
 
 main()

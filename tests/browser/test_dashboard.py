@@ -300,7 +300,29 @@ def test_the_confidence_threshold_moves_the_counts(visit):
     assert query(page)["least"] == "91.0"
 
 
-PAGES = ["", "blocks", "detector", "confidence", "runs"]
+def test_a_network_is_trained_cancelled_and_resumed_and_is_then_a_model(visit, page):
+    visit("training", live_method="standard", live_pictures="500", live_epochs="20", pack="toybox")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text(re.compile(r"[1-9]\d* of 20 epochs done"))).to_be_visible(timeout=180_000)
+    assert len(query(page)["training"]) == 16
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text(re.compile(r"stopped after [1-9]\d* whole epochs?"))).to_be_visible()
+    page.reload()
+    settle(page)
+    expect(page.get_by_text(re.compile(r"stopped after [1-9]\d* whole epochs?"))).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text(re.compile(r"done\. [\d.]+\s%"))).to_be_visible(timeout=300_000)
+    expect(page.get_by_role("heading", name=re.compile("After 20 of 20 epochs, Standard training is right"))).to_be_visible()
+    page.get_by_role("button", name="Use this model").click()
+    expect(page.get_by_text(re.compile(r"right on 300 known pictures"))).to_be_visible()
+    settle(page)
+    page.get_by_role("link", name="Verdict").click()
+    expect(page.get_by_role("heading", level=1, name=TITLE)).to_be_visible()
+    expect(words(page)).to_have_count(1)
+    assert query(page)["pack"] != "toybox"
+
+
+PAGES = ["", "blocks", "detector", "confidence", "training", "runs"]
 
 
 @pytest.mark.parametrize("path", PAGES)

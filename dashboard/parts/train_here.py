@@ -1,0 +1,181 @@
+"""Train a small network on the toybox, here and now: curves as they come, cancel, resume, and in the end a model for every page.
+
+A training lives in the server under a name that nobody can guess; the link carries it, so that a reload finds it again.
+"""
+
+import logging
+
+import streamlit as st
+
+from core.packs import describe
+from core.provenance import command_line
+from core.training import METHODS
+from dashboard import compute
+from dashboard.charts.curves import training_curves
+from dashboard.language import explain, method_name, set_name, t
+from dashboard.parts import own
+from dashboard.parts.chart import show, table
+from dashboard.parts.link import remember
+
+PICTURES, WIDTHS, EPOCHS, SEEDS = (500, 1000, 2000, 4000, 8000), (8, 16), range(1, 21), range(100)
+DEFAULTS = {"method": "adversarial-mixup", "pictures": 2000, "width": 8, "epochs": 8, "seed": 0}
+ALPHAS, STEPS = (0.1, 0.3, 1.0, 3.0), (1, 2, 4, 8, 16)  # STEPS: eps in 255ths
+SETS = ("near", "textures", "letters")
+FIXED = (
+    "--data toybox:train --val toybox:val --val-limit 300 --holdout 300 --bank 300 --ood-limit 100 --arch cifar_resnet18"
+    " --border crop --batch-size 64 --peak 0.1 --ema 0.9 --precision bf16"
+).split()
+
+
+@st.fragment
+def train_here():
+    """Draw the form, the curves of this session's trainings, and what can be done with each."""
+    mine = own.trainings()
+    st.header(_finding(mine))
+    st.markdown(t("live.intro"))
+    busy = any(one.busy for one in mine)
+    _form(busy)
+    if busy:
+        _live()
+    elif mine:
+        _curves(mine)
+
+
+def title(one):
+    """Return what a training is called among this session's."""
+    alpha, eps = one.option("alpha"), one.option("eps")
+    settings = [f"alpha {alpha}"] * bool(alpha) + [f"eps {255 * float(eps or 0):.0f}/255"] * bool(eps)
+    facts = {name: one.option(name) for name in ("epochs", "width", "seed")}
+    return ", ".join([t("live.title", method=method_name(one.option("method")), n=f"{int(one.option('limit')):,}", **facts), *settings])
+
+
+def _form(busy):
+    """Draw what to train."""
+    offered = {"method": tuple(METHODS), "pictures": PICTURES, "width": WIDTHS, "epochs": EPOCHS, "seed": SEEDS}
+    for name, options in offered.items():
+        remember(f"live_{name}", options, DEFAULTS[name])
+    titles = {name: method_name(name) for name in METHODS}
+    method = st.segmented_control(t("live.method"), tuple(METHODS), format_func=titles.get, required=True, key="live_method", persist_state="session")
+    words = ["--method", method]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        pictures = st.select_slider(t("live.pictures"), PICTURES, key="live_pictures", persist_state="session", width=200)
+        epochs = st.select_slider(t("live.epochs"), EPOCHS, key="live_epochs", persist_state="session", width=200)
+        width = st.segmented_control(t("live.width"), WIDTHS, required=True, key="live_width", persist_state="session", help=t("live.width_help"))
+        seed = st.number_input(t("live.seed"), SEEDS[0], SEEDS[-1], key="live_seed", persist_state="session", width=120, help=t("live.seed_help"))
+    words += ["--limit", str(pictures), "--epochs", str(epochs), "--width", str(width), "--seed", str(seed)]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        usual = METHODS[method].parameters
+        if "alpha" in usual:
+            key = f"live_alpha_{method}"
+            remember(key, ALPHAS, usual["alpha"])
+            alpha = st.select_slider("alpha", ALPHAS, key=key, persist_state="session", width=200, help=t("live.alpha_help"))
+            words += ["--alpha", f"{alpha:g}"]
+        if "eps" in usual:
+            key, labels = f"live_eps_{method}", {step: f"{step}/255" for step in STEPS}
+            remember(key, STEPS, round(255 * usual["eps"]))
+            step = st.select_slider("eps", STEPS, format_func=labels.get, key=key, persist_state="session", width=200, help=t("live.eps_help"))
+            words += ["--eps", f"{step / 255:.6f}"]
+    arguments = ["train", *words, *FIXED, *(word for name in SETS for word in ("--ood", f"{name}=toybox:{name}"))]
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.button(t("live.start"), icon=":material/play_arrow:", key="live_start", disabled=busy, on_click=_start, args=(arguments,))
+        if busy:
+            st.caption(t("live.busy"))
+    with st.expander(t("live.command"), icon=":material/terminal:"):
+        st.code(command_line([*arguments, "--out", "my_pack"]), language="bash", wrap_lines=True)
+
+
+@st.fragment(run_every=1.0)
+def _live():
+    """Draw the curves anew each second while something runs; then the whole page, since there may be a new model."""
+    mine = own.trainings()
+    _curves(mine)
+    if not any(one.busy for one in mine):
+        st.rerun()
+
+
+def _curves(mine):
+    held = compute.trainings()
+    curves = {f"{k} · {title(one)}": held.curve(one) for k, one in enumerate(mine, 1)}
+    drawn = {name: (list(c.loss), list(c.accuracy), [sum(w.values()) / len(w) for w in c.watched]) for name, c in curves.items()}
+    for k, one in enumerate(mine, 1):
+        _row(k, one, held)
+    if not any(c.loss for c in curves.values()):
+        return
+    epochs = max(int(one.option("epochs")) for one in mine)
+    words = {"loss": t("live.loss"), "accuracy": t("live.accuracy"), "auroc": t("live.auroc"), "epoch": t("live.epoch")}
+    rows = []
+    for name, c in curves.items():
+        for i, (loss, accuracy) in enumerate(zip(c.loss, c.accuracy, strict=False)):
+            rows.append((name, i + 1, round(loss, 4), round(100 * accuracy, 2), *(round(100 * c.watched[i][of], 2) for of in SETS if i < len(c.watched))))
+    wide = table("training epoch loss accuracy", [row[:4] for row in rows])
+    for k, of in enumerate(SETS):
+        wide[f"AUROC, {set_name(of)}, %"] = [row[4 + k] if len(row) > 4 + k else None for row in rows]
+    show(training_curves(drawn, epochs, words), alt=_finding(mine), table=wide, key="live_curves")
+
+
+def _row(k, one, held):
+    """Draw one training: how far it is, and what can be done with it."""
+    state, name = one.state, f"{k} · {title(one)}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if state == "waiting":
+            st.progress(0.0, f"{name}: {t('live.waiting', n=held.ahead(one))}")
+        elif state == "running":
+            st.progress(*_progress(one, name))
+        else:
+            st.markdown(f"{name}: {_outcome(one, held)}", width="stretch")
+        key = f"live_{one.name}"
+        if one.busy:
+            st.button(t("live.cancel"), icon=":material/stop:", key=f"{key}_cancel", disabled=one.job.stop.is_set(), on_click=one.job.stop.set)
+            return
+        if state == "done":
+            used = st.session_state.get("pack") == one.name
+            if st.button(t("live.use"), icon=":material/check:", key=f"{key}_use", on_click=_use, args=(one.name,), disabled=used):
+                st.rerun()  # the sidebar too
+        else:
+            st.button(t("live.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=held.resume, args=(one,))
+        st.button(t("live.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=held.remove, args=(one,))
+
+
+def _progress(one, name):
+    """Return the share that is done and the words beside it."""
+    job = one.job
+    doing = "measuring" if job.doing == "training" and job.done == job.total else job.doing
+    if doing != "training":
+        return min(job.done / max(job.total, 1), 1.0), f"{name}: {t(f'live.{doing}', done=f'{job.done:,}', total=f'{job.total:,}')}"
+    done = len(one.curve.loss) if one.curve else 0
+    left = "" if one.seconds_left is None else t("live.left", seconds=f"{one.seconds_left:.0f}")
+    return min(job.done / job.total, 1.0), f"{name}: {t('live.training', done=done, epochs=one.option('epochs'))} {left}"
+
+
+def _outcome(one, held):
+    """Say in words what came of a training that does not run."""
+    if one.state == "done":
+        figures = describe(one.folder).facts["figures"]
+        return t("live.done", accuracy=figures["accuracy"], n=figures["pictures"])
+    if one.state == "failed":
+        if one.job.error:
+            return explain(one.job.error)
+        logging.getLogger(__name__).error("training %s failed", one.name, exc_info=one.job.bug)
+        return t("live.failed")
+    epochs = len(held.curve(one).loss)
+    return t("live.stopped", epochs=epochs) if epochs else t("live.stopped_early")
+
+
+def _finding(mine):
+    """Return the section's header: what the newest training shows, or what there is to do."""
+    held = compute.trainings()
+    for one in mine:
+        curve = held.curve(one)
+        if curve.watched and curve.accuracy:
+            auroc = sum(curve.watched[-1].values()) / len(curve.watched[-1])
+            numbers = {"accuracy": f"{100 * curve.accuracy[-1]:.0f}", "auroc": f"{100 * auroc:.0f}", "done": len(curve.watched)}
+            return t("live.found", method=method_name(one.option("method")), epochs=one.option("epochs"), **numbers)
+    return t("live.header")
+
+
+def _start(arguments):
+    own.add(compute.trainings().start(arguments).name)
+
+
+def _use(name):
+    st.session_state["pack"] = name
