@@ -362,6 +362,8 @@ def _parser():
     sub.add_argument("--mean", type=_three, default=(0.4914, 0.4822, 0.4465))
     sub.add_argument("--std", type=_three, default=(0.247, 0.2435, 0.2616))
     sub.add_argument("--jpeg", type=int, help="quality of the JPEG that every input goes through; see core/images/preprocess.py")
+    resume = argparse.BooleanOptionalAction
+    sub.add_argument("--resume", action=resume, default=True, help="go on after the last epoch of a run that was cut off (default), or begin anew")
     sub.add_argument("--out", required=True, metavar="PACK", help="folder of the pack")
     pictures(sub)
 

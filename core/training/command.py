@@ -63,6 +63,8 @@ def train_pack(options, *, progress, log, stop=None, sets=None):
         network = networks.create(options.arch, classes=len(sets.classes), width=options.width)
     out = Path(options.out)
     checkpoint = checkpoint_of(out)
+    if not options.resume:
+        checkpoint.unlink(missing_ok=True)
     loss = method.load()
     log(f"training {options.arch} of width {options.width} for {options.epochs} epochs on {len(sets.train.images)} pictures on {device}")
     with processes(device) as own:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from core.images.sources import open_source
+from core.training.command import checkpoint_of
 
 ROOT = Path(__file__).parents[2]
 TRAIN = ("train", "--data", "toybox:train", "--val", "toybox:test", "--out", "nowhere")
@@ -100,8 +101,13 @@ def test_train_writes_a_pack_that_says_how_it_was_trained(tmp_path):
     assert facts["training"]["settings"] == {"alpha": 0.5, "eps": 0.02, "reading": "blend"}
     assert len(facts["training"]["loss"]) == len(facts["training"]["accuracy"]) == 2
     assert figures["accuracy"] == facts["figures"]["accuracy"]
+    assert len(facts["training"]["auroc"]["noise"]) == 2
     code, out, _ = core("verdict", tmp_path / "more" / "duck" / "1.png", "--pack", tmp_path / "pack", "--json")
     assert code == 0 and json.loads(out)[0]["class"] in ("duck", "tree")
+    checkpoint_of(tmp_path / "pack").write_bytes(b"no checkpoint")
+    code, out, err = core("train", *pictures, *method, "--no-resume", "--limit", 20, "--batch-size", 10, "--out", tmp_path / "pack", "--json")
+    assert code == 0, err
+    assert tomllib.loads((tmp_path / "pack" / "pack.toml").read_text())["training"]["pictures"] == 20
 
 
 def test_score_writes_a_row_a_picture_bad_ones_too(pictures, tmp_path):
