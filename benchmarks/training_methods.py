@@ -3,7 +3,7 @@
     python -m benchmarks.training_methods --data DATA --packs FOLDER
 
 Packs are compared that differ in the method and the seed alone. Each one's validation pictures and all unknown pictures that it names are
-measured whole, through its own preprocessing, for every detector. What a pack measured is kept under build/, so that a second start goes on.
+measured whole (of noise, which is drawn, 2,000), through its own preprocessing, for every detector. What a pack measured is kept under build/, so that a second start goes on.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from core.verdict import Judge
 CONVENTIONS = (CONVENTION, "id_positive")
 PAPER = ("msp", "odin")  # the paper's detectors
 USUAL_WIDTH = 64
+DRAWN = 2000  # pictures of a noise set, which could be drawn without end
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ def measured(pack, data, limit=None, device=None):
     judge = Judge(loaded.reference, tuple(DETECTORS))
 
     def activations(spec):
-        batch = _pictures(_place(spec, data), loaded.preprocessing, limit)
+        most = min(limit or DRAWN, DRAWN) if spec.startswith("noise:") else limit
+        batch = _pictures(_place(spec, data), loaded.preprocessing, most)
         _say(f"  {spec}: {len(batch.images):,} pictures")
         options = {"means": (loaded.reference.middle,), "perturb": perturbation(loaded.preprocessing), "device": loaded.device}
         return probe_all(loaded.network, batch.images, loaded.preprocessing, **options), batch.labels
