@@ -3,7 +3,8 @@
     python -m benchmarks.training_methods --data DATA --packs FOLDER
 
 Packs are compared that differ in the method and the seed alone. Each one's validation pictures and all unknown pictures that it names are
-measured whole (of noise, which is drawn, 2,000), through its own preprocessing, for every detector. What a pack measured is kept under build/, so that a second start goes on.
+measured whole (of noise, which is drawn, 2,000), through its own preprocessing, for every detector. What a pack measured is kept under
+build/, so that a second start goes on.
 """
 
 import argparse
