@@ -82,6 +82,7 @@ def _form(busy):
             st.caption(t("live.busy"))
     with st.expander(t("live.command"), icon=":material/terminal:"):
         st.code(command_line([*arguments, "--out", "my_pack"]), language="bash", wrap_lines=True)
+        st.caption(t("live.own"))
 
 
 @st.fragment(run_every=1.0)
