@@ -19,6 +19,7 @@ LOWER = ("fpr95",)  # metrics of which less is better
 CONVENTION = "odin_grid"  # the paper's
 METHOD, DATA = "adversarial-mixup", "cifar10"  # whose claims these are, and on what
 ARCHS = ("resnet18", "vgg16")
+EQUAL = 1.0  # percent of improvement below which nothing is called better: a few pictures
 EXISTING = (("standard", "msp"), ("standard", "odin"), ("mixup", "msp"), ("m-tlat", "msp"))  # (method, detector): the other bars of the paper's charts
 
 STAND_INS = {
@@ -108,7 +109,7 @@ def checked(table):
     Returns: DataFrame with a row a claim: arch, sets, ours, metric, claimed (percent; NaN where it claims none), measured (mean of the relative improvements,
         percent; NaN if there are none), counted and wanted (how many there are and should be: architectures x others x sets), verdict, text.
         verdict: "reproduced": at least the claimed percentage, or no improvement where the paper says so; "in part": less, but better;
-        "not reproduced": no better, or better where the paper says it is not; "not measured".
+        "not reproduced": no better, or better where the paper says it is not; "not measured". Below `EQUAL` nothing is called better.
     """
     rows = []
     for claim in CLAIMS:
@@ -142,10 +143,10 @@ def verdict(claimed, measured):
     if measured != measured:
         return "not measured"
     if claimed is None:
-        return "not reproduced" if measured > 0 else "reproduced"
+        return "not reproduced" if measured >= EQUAL else "reproduced"
     if measured >= claimed:
         return "reproduced"
-    return "in part" if measured > 0 else "not reproduced"
+    return "in part" if measured >= EQUAL else "not reproduced"
 
 
 def spread(table, values=(*METRICS, "accuracy", "confidence_known", "confidence")):

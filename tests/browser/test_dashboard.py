@@ -356,7 +356,10 @@ def test_nothing_is_asked_of_the_internet(visit, page, server):
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-@pytest.mark.parametrize(("name", "pack"), [("verdict", "toybox"), ("blocks", "cifar10"), ("detector", "toybox"), ("confidence", "cifar10")])
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("verdict", "toybox"), ("blocks", "cifar10"), ("detector", "toybox"), ("confidence", "cifar10"), ("training", "cifar10-adversarial-mixup-resnet18")],
+)
 def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
     if not request.config.getoption("--screenshots"):
         pytest.skip("only with --screenshots")
