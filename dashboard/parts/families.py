@@ -89,7 +89,7 @@ def pack_title(pack):
     if pack.folder.parent == own_folder() and method in METHODS:
         return t("live.pack", method=method_name(method), epochs=facts["training"].get("epochs"), seed=facts["training"].get("seed"))
     if NAMED.fullmatch(name) and method in METHODS:
-        return " · ".join((known_name(facts), arch_name(facts), method_name(method)))
+        return " · ".join((method_name(method), arch_name(facts), known_name(facts)))  # what differs comes first: the sidebar is narrow
     return name
 
 

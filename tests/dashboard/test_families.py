@@ -80,9 +80,9 @@ def test_packs_are_called_by_what_they_are_where_their_name_says_so_too():
     assert pack_titles(found) == {
         "toybox": "Toybox: ten kinds of toys",
         "cifar10": "CIFAR-10: photos of ten kinds",
-        "cifar10-standard-vgg16": "CIFAR-10 · VGG-16 with batch norm · Standard training",
-        "cifar10-mixup-vgg16": "CIFAR-10 · VGG-16 with batch norm · Mixup",
-        "toybox-mixup": "Toybox · ResNet-18 · Mixup",
+        "cifar10-standard-vgg16": "Standard training · VGG-16 with batch norm · CIFAR-10",
+        "cifar10-mixup-vgg16": "Mixup · VGG-16 with batch norm · CIFAR-10",
+        "toybox-mixup": "Mixup · ResNet-18 · Toybox",
         "zebra": "zebra",
     }
     assert list(pack_titles(found)) == ["toybox", "cifar10", "cifar10-standard-vgg16", "cifar10-mixup-vgg16", "toybox-mixup", "zebra"]
@@ -90,7 +90,7 @@ def test_packs_are_called_by_what_they_are_where_their_name_says_so_too():
 
 def test_packs_of_one_title_are_told_apart_by_their_names():
     found = pack_titles(packs(described("toybox-standard"), described("toybox-standard-seed1")))
-    assert list(found.values()) == [f"Toybox · ResNet-18 · Standard training ({name})" for name in found]
+    assert list(found.values()) == [f"Standard training · ResNet-18 · Toybox ({name})" for name in found]
 
 
 def test_a_pack_that_a_person_trained_is_called_theirs(tmp_path, monkeypatch):
