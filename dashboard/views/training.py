@@ -317,8 +317,8 @@ def claims():
         claimed = t("training.claims_none") if claim.value is None else f"{claim.value:g} %"
         here = f"{row.measured:+.1f} %" if np.isfinite(row.measured) else "–"
         became = t(f"training.claims_{row.verdict.replace(' ', '_')}")
-        rows.append((names[claim.arch], sets, ", ".join(map(set_name, claim.ours)), against, claimed, here, f"{row.counted}/{row.wanted}", became))
-    st.dataframe(table("network sets_paper sets_here against claimed measured counted verdict", rows), hide_index=True, key="claims", alt=finding)
+        rows.append((names[claim.arch], sets, claimed, here, became, against, ", ".join(map(set_name, claim.ours)), f"{row.counted}/{row.wanted}"))
+    st.dataframe(table("network sets_paper claimed measured verdict against sets_here counted", rows), hide_index=True, key="claims", alt=finding)
     st.caption(t("training.claims_caption", method=method_name(METHOD), detector=detector_name("msp"), mixup=method_name("mixup")))
     st.divider()
 
