@@ -47,7 +47,7 @@ def frame():
         )
         facts = packs[chosen].facts
         st.caption(t("frame.accuracy", accuracy=facts["figures"]["accuracy"], n=facts["figures"]["pictures"], arch=facts["arch"]))
-    st.components.v2.component("document_language", js=_SET_LANGUAGE)(data={"lang": language()}, key="document_language")
+    st.components.v2.component("document_language", js=_SET_LANGUAGE)(data={"lang": language()}, key=f"document_language_{language()}")
     pictures.remember_in_link()
     return Frame(chosen, facts)
 

@@ -30,6 +30,8 @@ FIXED = (
 @st.fragment
 def train_here():
     """Draw the form, the curves of this session's trainings, and what can be done with each."""
+    if st.session_state.pop("live_used", False):
+        st.rerun()  # the sidebar too
     mine = own.trainings()
     st.header(_finding(mine))
     st.markdown(t("live.intro"))
@@ -130,8 +132,7 @@ def _row(k, one, held):
             return
         if state == "done":
             used = st.session_state.get("pack") == one.name
-            if st.button(t("live.use"), icon=":material/check:", key=f"{key}_use", on_click=_use, args=(one.name,), disabled=used):
-                st.rerun()  # the sidebar too
+            st.button(t("live.use"), icon=":material/check:", key=f"{key}_use", on_click=_use, args=(one.name,), disabled=used)
         else:
             st.button(t("live.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=held.resume, args=(one,))
         st.button(t("live.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=held.remove, args=(one,))
@@ -179,4 +180,4 @@ def _start(arguments):
 
 
 def _use(name):
-    st.session_state["pack"] = name
+    st.session_state["pack"], st.session_state["live_used"] = name, True
