@@ -5,6 +5,7 @@ goes on after the last whole epoch.
 """
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import jobs
+from core.errors import InputError
 from core.packs import own_folder
 
 KEPT = 40  # trainings on disk; the oldest go first
@@ -147,6 +149,11 @@ class Trainings:
                     self._turn.wait(0.2)
                     job.report(0, 0)
             return self._train(job, training)
+        except (InputError, jobs.Stopped):
+            raise
+        except Exception:
+            logging.getLogger(__name__).exception("training %s failed", training.name)
+            raise
         finally:
             with self._turn:
                 self._queue.remove(training.name)

@@ -3,8 +3,6 @@
 A training lives in the server under a name that nobody can guess; the link carries it, so that a reload finds it again.
 """
 
-import logging
-
 import streamlit as st
 
 from core.packs import describe
@@ -155,10 +153,7 @@ def _outcome(one, held):
         figures = describe(one.folder).facts["figures"]
         return t("live.done", accuracy=figures["accuracy"], n=figures["pictures"])
     if one.state == "failed":
-        if one.job.error:
-            return explain(one.job.error)
-        logging.getLogger(__name__).error("training %s failed", one.name, exc_info=one.job.bug)
-        return t("live.failed")
+        return explain(one.job.error) if one.job.error else t("live.failed")
     epochs = len(held.curve(one).loss)
     return t("live.stopped", epochs=epochs) if epochs else t("live.stopped_early")
 
