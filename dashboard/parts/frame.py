@@ -11,7 +11,8 @@ from dashboard.parts import own, pictures
 from dashboard.parts.families import pack_titles
 from dashboard.parts.link import remember
 
-_SET_LANGUAGE = "export default function(c) { document.documentElement.lang = c.data.lang; }"
+# The browser may run the script of an element that it has replaced meanwhile: only the one on the page speaks.
+_SET_LANGUAGE = "export default function(c) { if (c.parentElement.isConnected) document.documentElement.lang = c.data.lang; }"
 
 
 @dataclass(frozen=True)
