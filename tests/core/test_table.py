@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.corruptions import CORRUPTIONS
 from core.detectors import DETECTORS
 from core.errors import InputError, unknown
 from core.networks import NETWORKS
@@ -24,6 +25,6 @@ def test_an_entry_loads_what_it_points_to():
     assert Entry("Square root", "math:sqrt").load()(9) == 3
 
 
-@pytest.mark.parametrize("entry", [*DETECTORS.values(), *NETWORKS.values(), *METHODS.values()], ids=lambda entry: entry.target)
+@pytest.mark.parametrize("entry", [*DETECTORS.values(), *NETWORKS.values(), *METHODS.values(), *CORRUPTIONS.values()], ids=lambda entry: entry.target)
 def test_every_line_points_to_something_that_can_be_called(entry):
     assert callable(entry.load()) and entry.title

@@ -1,0 +1,250 @@
+"""Weather: snow, frost, fog, brightness, spatter. No photographs. Source of all: Hendrycks & Dietterich, ICLR 2019, as released."""
+
+import functools
+import math
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch.nn import functional as F
+
+from core.corruptions.common import SMALL, at, filtered, gaussian, motion, normal, truncated, uniform, zoomed
+
+GREY = (0.299, 0.587, 0.114)
+WATER, MUD = (175 / 255, 238 / 255, 238 / 255), (63 / 255, 42 / 255, 20 / 255)
+BOX = ((1 / 9,) * 3,) * 3
+# Mean red, green and blue and the deviation of the grey of the five photographs that the released frost draws from; two of them agree.
+FROSTS = ((0.30, 0.58, 0.65, 0.17), (0.79, 0.81, 0.84, 0.09), (0.79, 0.81, 0.84, 0.09), (0.54, 0.60, 0.65, 0.12), (0.44, 0.48, 0.53, 0.17))
+SHEET = 512  # pixels of a side of a frost texture
+SHRUNK = 0.2  # what is left of its side for small pictures
+
+
+def snow(images, severity, *, generator):
+    """Whiten the picture and let flakes fall, smeared by motion.
+
+    Severity: mean and deviation of the flakes' noise, its magnification, from which value on it is a flake, radius and sigma of the motion,
+    what is left of the picture when it whitens.
+    """
+    mean, deviation, factor, least, radius, sigma, left = at(
+        images,
+        severity,
+        (
+            (0.1, 0.2, 1, 0.6, 8, 3, 0.95),
+            (0.1, 0.2, 1, 0.5, 10, 4, 0.9),
+            (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
+            (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
+        ),
+        (
+            (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+            (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+            (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+            (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+            (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+        ),
+    )
+    n, _, height, width = images.shape
+    flakes = zoomed(normal((n, 1, height, width), images, generator, mean=mean, std=deviation), factor)
+    flakes = truncated(flakes.masked_fill(flakes < least, 0.0))
+    flakes = motion(flakes, uniform(n, images, generator, low=-135, high=-45), radius=radius, sigma=sigma)
+    grey = (images * images.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    white = torch.maximum(images, grey * 1.5 + 0.5)
+    return left * images + (1 - left) * white + (flakes + flakes.flip(2, 3))
+
+
+def frost(images, severity, *, generator):
+    """Lay a piece of a frosted pane over the picture. Severity: the gains of picture and frost.
+
+    Differs: the panes are drawn, once and for all, not photographed; they share the photographs' mean colours and contrast and nothing
+    else. Errors under this frost are not to be compared with published ones.
+    """
+    gain, cover = at(
+        images, severity, ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)), ((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))
+    )
+    n, _, height, width = images.shape
+    longest = max(height, width)
+    panes = frosts(shrunk=True) if longest <= SMALL else frosts(SHEET * math.ceil((longest + 1) / SHEET))  # (5, 3, S, S)
+    room = torch.tensor([len(panes), panes.shape[2] - height, panes.shape[3] - width])
+    which, top, left = (uniform((n, 3), images, generator).cpu() * room).long().minimum(room - 1).T
+    pieces = panes.unfold(2, height, 1).unfold(3, width, 1)[which, :, top, left]  # (N, 3, H, W)
+    return gain * images + cover * pieces.to(images)
+
+
+@functools.cache
+def frosts(side=SHEET, *, shrunk=False):
+    """Draw the panes: (5, 3, side, side) float32 in [0, 1], read only; `shrunk` to a fifth as the released code does for 32 x 32.
+
+    Clouds, warped ridges for crystals, needles that branch; then the photographs' mean and contrast.
+    """
+    if shrunk:
+        return F.interpolate(frosts(side), size=(int(side * SHRUNK),) * 2, mode="bilinear", antialias=True)
+    generator = torch.Generator().manual_seed(2019)
+    panes = []
+    for *colour, contrast in FROSTS:
+        clouds = sum(0.5**k * _clouds(4 * 2**k, side, generator) for k in range(4))
+        bend = 0.06 * torch.stack((_clouds(6, side, generator), _clouds(6, side, generator)), 1)[0] - 0.03  # (2, S, S)
+        line = torch.linspace(-1, 1, side)
+        places = torch.stack(torch.meshgrid(line, line, indexing="xy"), 2) + 2 * bend.permute(1, 2, 0)
+        ridges = sum((1 - (2 * _clouds(cells, side, generator) - 1).abs()).clamp(0, 1) ** 3 for cells in (12, 28, 60))
+        ridges = F.grid_sample(ridges[:, None], places[None], padding_mode="reflection", align_corners=True)[0]
+        grey = clouds + 0.8 * ridges + 0.9 * _needles(side, generator)
+        grey = (grey - grey.mean()) / grey.std() * contrast
+        panes.append((torch.tensor(colour)[:, None, None] + grey).clamp(0, 1))
+    return torch.stack(panes)
+
+
+def _clouds(cells, side, generator):
+    """Return (1, side, side) smooth noise in about [0, 1] that varies over 1 / cells of the side."""
+    coarse = torch.rand(1, 1, cells, cells, generator=generator)
+    return F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)[0]
+
+
+def _needles(side, generator):
+    """Return (1, side, side) thin lines with side branches at 60 degrees, 1 on a line, blurred by 0.7 pixels."""
+    sheet = Image.new("L", (side, side))
+    pen = ImageDraw.Draw(sheet)
+    for x, y, turn, length in torch.rand(60 * (side // SHEET) ** 2, 4, generator=generator).tolist():
+        start, way, length = complex(x, y) * side, complex(math.cos(7 * turn), math.sin(7 * turn)), (0.05 + 0.3 * length) * SHEET
+        parts = [(start, way * length)]
+        for k in range(1, 10):
+            sixty = complex(0.5, math.sqrt(0.75))
+            parts += [(start + way * length * k / 10, way * arm * length * (10 - k) / 30) for arm in (sixty, sixty.conjugate())]
+        for begin, reach in parts:
+            end = begin + reach
+            pen.line((begin.real, begin.imag, end.real, end.imag), fill=255)
+    return gaussian(torch.from_numpy(np.array(sheet))[None].float() / 255, 0.7)
+
+
+def fog(images, severity, *, generator):
+    """Add fractal clouds and darken again, so that white stays white. Severity: how much; how fast the clouds' detail fades."""
+    amount, decay = at(images, severity, ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)), ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)))
+    height, width = images.shape[-2:]
+    cloud = clouds(images, 2 ** math.ceil(math.log2(max(height, width, 2))), decay, generator)[:, None, :height, :width]
+    brightest = images.amax((1, 2, 3), keepdim=True)
+    return (images + amount * cloud) * (brightest / (brightest + amount))
+
+
+def clouds(images, side, decay, generator):
+    """Draw one heightmap a picture by diamonds and squares on a torus. Args: side: a power of two. Returns: (N, side, side) in [0, 1].
+
+    The released code multiplies its amplitude with itself: detail fades by the square of `decay` from one size to the next.
+    """
+    n, amplitude = len(images), 100.0
+    corners = images.new_zeros(n, 1, 1)
+    while corners.shape[1] < side:
+        cells = corners.shape[1]
+        wobble = uniform((3, n, cells, cells), images, generator, low=-(amplitude**2), high=amplitude**2)
+        pair = corners + corners.roll(-1, 1)
+        centres = (pair + pair.roll(-1, 2)) / 4 + wobble[0]
+        tops = (corners + corners.roll(-1, 2) + centres + centres.roll(1, 1)) / 4 + wobble[1]
+        sides = (pair + centres + centres.roll(1, 2)) / 4 + wobble[2]
+        upper, lower = torch.stack((corners, tops), 3).flatten(2), torch.stack((sides, centres), 3).flatten(2)  # (N, cells, 2 * cells)
+        corners = torch.stack((upper, lower), 2).flatten(1, 2)
+        amplitude /= decay
+    low, high = corners.amin((1, 2), keepdim=True), corners.amax((1, 2), keepdim=True)
+    return (corners - low) / (high - low)
+
+
+def brightness(images, severity, *, generator):
+    """Raise the value of HSV. Severity: by how much. Hue and saturation stay, so each pixel is scaled; a black one turns grey."""
+    more = at(images, severity, (0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5))
+    value = images.amax(1, keepdim=True)
+    raised = (value + more).clamp(max=1)
+    return torch.where(value > 0, images * (raised / value.clamp(min=torch.finfo(images.dtype).tiny)), raised)
+
+
+def spatter(images, severity, *, generator):
+    """Splash water (severities 1 to 3) or mud (4 and 5).
+
+    Severity: mean and deviation of the splashes' noise, its Gaussian's sigma, from which value on it is a splash, the water's opacity or
+    the sigma that rounds the mud, whether it is mud. Differs: see `water`.
+    """
+    mean, deviation, sigma, least, strength, is_mud = at(
+        images,
+        severity,
+        (
+            (0.62, 0.1, 0.7, 0.7, 0.5, False),
+            (0.65, 0.1, 0.8, 0.7, 0.5, False),
+            (0.65, 0.3, 1, 0.69, 0.5, False),
+            (0.65, 0.1, 0.7, 0.69, 0.6, True),
+            (0.65, 0.1, 0.5, 0.68, 0.6, True),
+        ),
+        (
+            (0.65, 0.3, 4, 0.69, 0.6, False),
+            (0.65, 0.3, 3, 0.68, 0.6, False),
+            (0.65, 0.3, 2, 0.68, 0.5, False),
+            (0.65, 0.3, 1, 0.65, 1.5, True),
+            (0.67, 0.4, 1, 0.65, 1.5, True),
+        ),
+    )
+    n, _, height, width = images.shape
+    layer = gaussian(normal((n, height, width), images, generator, mean=mean, std=deviation), sigma)
+    colour = images.new_tensor(MUD if is_mud else WATER).view(1, 3, 1, 1)
+    if is_mud:
+        mask = gaussian((layer > least).to(images.dtype), strength)
+        mask = mask.masked_fill(mask < 0.8, 0.0)[:, None]
+        return images * (1 - mask) + colour * mask
+    return images + strength * water(layer.masked_fill(layer < least, 0.0))[:, None] * colour
+
+
+def water(layer):
+    """Shade splashes like drops: bright towards one side of their edges.
+
+    Args: layer: (N, H, W), 0 or a splash's height. Returns: (N, H, W) opacity in [0, 1].
+    Source: as released: Canny's edges, distance from them, its equalised histogram, an emboss kernel. Differs: the distance is Euclid's, not
+        OpenCV's sum of 5 x 5 steps (2 % apart); a layer without a splash leaves the picture alone instead of making it undefined.
+    """
+    heights = (layer[:, None].clamp(0, 1) * 255).floor()
+    distance = (filtered(_distance(_edges(heights), furthest=20), BOX) + 1e-3).floor()
+    embossed = filtered(_equalised(distance), ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))).clamp(0, 255)
+    shade = heights * filtered(embossed, BOX).round()
+    return (shade / shade.amax((2, 3), keepdim=True).clamp(min=1))[:, 0]
+
+
+def _edges(heights, *, low=50, high=150):
+    """Return (N, 1, H, W) bool: Canny's edges with Sobel gradients, |x| + |y| as their size. Args: heights: (N, 1, H, W), 0 to 255."""
+    around = F.pad(heights, (1, 1, 1, 1), mode="replicate")
+    smooth = around[..., :-2, :] + 2 * around[..., 1:-1, :] + around[..., 2:, :]
+    x = smooth[..., 2:] - smooth[..., :-2]
+    smooth = around[..., :-2] + 2 * around[..., 1:-1] + around[..., 2:]
+    y = smooth[..., 2:, :] - smooth[..., :-2, :]
+    size = x.abs() + y.abs()
+    outer = F.pad(size, (1, 1, 1, 1))
+    height, width = size.shape[2:]
+
+    def beside(down, right):
+        return outer[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+
+    flat, steep = y.abs() < math.tan(math.pi / 8) * x.abs(), y.abs() > math.tan(3 * math.pi / 8) * x.abs()
+    along, upright = (size > beside(0, -1)) & (size >= beside(0, 1)), (size > beside(-1, 0)) & (size >= beside(1, 0))
+    falling, rising = (size > beside(-1, -1)) & (size > beside(1, 1)), (size > beside(-1, 1)) & (size > beside(1, -1))
+    crest = torch.where(flat, along, torch.where(steep, upright, torch.where(x * y < 0, rising, falling))) & (size > low)
+    edges, before = crest & (size > high), 0
+    while (count := int(edges.sum())) != before:  # weak crests that touch an edge are edges
+        edges, before = crest & (F.max_pool2d(edges.to(size.dtype), 3, 1, 1) > 0), count
+    return edges
+
+
+def _distance(edges, *, furthest):
+    """Return (N, 1, H, W) float: Euclid's distance in pixels to the nearest edge, at most `furthest`. Args: edges: (N, 1, H, W) bool."""
+    height, width = edges.shape[2:]
+    column = torch.arange(width, device=edges.device)
+    last = torch.where(edges, column, -width - furthest).cummax(3).values  # of the row, the nearest edge on the left
+    following = -torch.where(edges, -column, -2 * width - furthest).flip(3).cummax(3).values.flip(3)  # and on the right
+    squares = torch.minimum(column - last, following - column).clamp(max=furthest).to(torch.float32) ** 2
+    nearest = squares.clone()
+    for down in range(1, min(furthest, height - 1) + 1):
+        nearest[:, :, down:] = torch.minimum(nearest[:, :, down:], squares[:, :, :-down] + down**2)
+        nearest[:, :, :-down] = torch.minimum(nearest[:, :, :-down], squares[:, :, down:] + down**2)
+    return nearest.sqrt().clamp(max=furthest)
+
+
+def _equalised(levels):
+    """Spread the histogram of each picture of whole numbers over 0 to 255, as OpenCV's equalizeHist."""
+    n, total = len(levels), levels[0].numel()
+    index = levels.flatten(1).long()
+    counts = torch.zeros(n, 256, dtype=levels.dtype, device=levels.device).scatter_add_(1, index, torch.ones_like(levels).flatten(1))
+    below = counts.cumsum(1)
+    first = counts.gather(1, index.amin(1, keepdim=True))
+    spread = ((below - first) * (255 / (total - first).clamp(min=1))).round()
+    return torch.where(first == total, index.to(levels.dtype), spread.gather(1, index)).view_as(levels)
