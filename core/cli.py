@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from core.corruptions import CORRUPTIONS
 from core.detectors import DEFAULT, ONE_PASS
 from core.errors import InputError
 from core.networks import NETWORKS
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   python -m core blocks --pack toybox --images toybox:test --limit 500
   python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
   python -m core bench --pack toybox --id toybox:test --ood near=toybox:near --ood noise=noise:uniform --blocks
+  python -m core corrupt --images toybox:test --corruption fog --severity 3 --out fog.parquet
   python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack
 """
 
@@ -207,6 +209,20 @@ def bench(options):
     return 0
 
 
+def corrupt(options):
+    from core.corruptions.files import write
+    from core.images.sources import open_source
+
+    source, progress = open_source(options.images), _progress("corrupting")
+    written, errors = write(source, options.corruption, options.severity, options.out, seed=options.seed, stop=options.limit, progress=progress)
+    for name, sentence in errors:
+        print(f"warning: {name} is left out: {sentence}", file=sys.stderr)
+    document = {"out": options.out, "pictures": written, "errors": len(errors), "corruption": options.corruption, "severity": options.severity}
+    line = f"{written} pictures under {options.corruption}, severity {options.severity}, in {options.out}; {len(errors)} unreadable"
+    _show(options, document, [(line,)])
+    return 1 if errors else 0
+
+
 def build(options):
     from core.training.command import build_pack
 
@@ -337,6 +353,14 @@ def _parser():
     sub.add_argument("--resamples", type=int, default=500, help="of the bootstrap intervals of FPR@95TPR; 0 for no intervals (default 500)")
     sub.add_argument("--seed", type=int, default=0, help="of puzzles and bootstrap (default 0)")
     sub.add_argument("--no-save", action="store_true", help="do not keep the result in the run store")
+
+    sub = command(corrupt, "corrupt pictures into a Parquet file", "--images toybox:test --corruption fog --severity 3 --out fog.parquet")
+    sub.add_argument("--images", required=True, metavar="SRC", help="each is corrupted at its own size")
+    sub.add_argument("--corruption", required=True, help=f"one of {', '.join(CORRUPTIONS)}")
+    sub.add_argument("--severity", required=True, type=int, help="1 to 5")
+    sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
+    sub.add_argument("--seed", type=int, default=0, help="of what is drawn at random (default 0)")
+    sub.add_argument("--out", required=True, metavar="FILE", help="the Parquet file to write: columns image, label, domain")
 
     sub = command(runs, "list, show or export results that were kept", "list")
     sub.add_argument("action", choices=("list", "show", "export"))

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from core.training.command import checkpoint_of
 
 ROOT = Path(__file__).parents[2]
 TRAIN = ("train", "--data", "toybox:train", "--val", "toybox:test", "--out", "nowhere")
+CORRUPT = ("corrupt", "--images", "toybox:test", "--out", "nowhere.parquet")
 
 
 def core(*arguments, **environment):
@@ -66,6 +68,8 @@ def test_the_share_of_known_pictures_to_keep_moves_the_threshold(pictures):
         (("blocks", "--arch", "resnet1", "--weights", "x", "--images", "toybox:test"), "There is no file x"),
         (("blocks", "--pack", "toybox", "--images", "toybox:test", "--limit", "5", "--mode", "raw"), "There is no mode named 'raw'"),
         (("score", "--pack", "toybox", "--images", "toybox:test", "--detectors", "magic", "--out", "x.parquet"), "There is no detector named 'magic'"),
+        ((*CORRUPT, "--corruption", "rain", "--severity", "3"), "There is no corruption named 'rain'; the known ones are brightness"),
+        ((*CORRUPT, "--corruption", "fog", "--severity", "6"), "The severity is 6; give a whole number from 1 to 5."),
         (("download", "ImageNet"), "There is no data set to download named 'ImageNet'"),
         ((*TRAIN, "--method", "magic"), "There is no training method named 'magic'"),
         ((*TRAIN, "--method", "mixup", "--eps", "0.1"), "Mixup takes no --eps; it takes: --alpha"),
@@ -119,6 +123,27 @@ def test_score_writes_a_row_a_picture_bad_ones_too(pictures, tmp_path):
     assert {"score_consensus", "score_knn"} <= set(table.columns)
 
 
+def test_corrupt_writes_a_source_that_can_be_read_again(pictures, tmp_path):
+    out_file = tmp_path / "new" / "noisy.parquet"
+    command = ("corrupt", "--corruption", "gaussian_noise", "--severity", 5, "--out", out_file, "--json")
+    code, out, err = core(*command, "--images", "toybox:test", "--limit", 30, "--seed", 3)
+    document = json.loads(out)
+    assert code == 0, err
+    assert document == {"out": str(out_file), "pictures": 30, "errors": 0, "corruption": "gaussian_noise", "severity": 5}
+    clean, noisy = open_source("toybox:test"), open_source(out_file)
+    assert len(noisy) == 30 and not list(out_file.parent.glob("*.part"))
+    for i in range(0, 30, 7):
+        before, after = clean[i], noisy[i]
+        assert after.label == before.label and after.domain == "gaussian_noise"
+        change = np.asarray(after.open(), float) - np.asarray(before.open())
+        assert change.shape[2] == 3 and 3 < np.abs(change).mean() < 60
+    first = out_file.read_bytes()
+    core(*command, "--images", "toybox:test", "--limit", 30, "--seed", 3)
+    assert out_file.read_bytes() == first
+    code, out, err = core(*command, "--images", pictures[0].parent)
+    assert code == 1 and json.loads(out)["errors"] == 1 and "broken.png is left out" in err
+
+
 def test_the_bad_pictures_are_survived(data):
     files = [f for f in sorted((data / "bad_images").iterdir()) if f.suffix != ".csv"]
     code, out, err = core("verdict", *files, "--pack", "cifar10", "--json")
@@ -138,7 +163,7 @@ def test_the_reference_numbers_hold(reference):
 
 def test_help_is_instant_and_names_every_command():
     code, out, _ = core("--help")
-    assert code == 0 and all(name in out for name in ("packs", "verdict", "blocks", "score", "train", "download"))
+    assert code == 0 and all(name in out for name in ("packs", "verdict", "blocks", "score", "corrupt", "train", "download"))
     loaded = subprocess.run([sys.executable, "-X", "importtime", "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True).stderr
     assert " torch" not in loaded
 
