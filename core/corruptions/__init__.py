@@ -1,7 +1,8 @@
 """Corruptions by name, in the paper's order: fifteen common ones and four extra ones, on which to tune. This table needs no torch.
 
-A corruption is f(images, severity, *, generator) -> images, all pictures at once. Its first lines are the published severities: a picture
-of at most 64 pixels takes those made for 32 x 32, a larger one those for 224 x 224.
+A corruption is f(images, severity, *, generator) -> images, all pictures at once; `corrupt` checks what goes in and clips what comes out.
+Its first lines are the published severities: a picture whose longer side has at most 64 pixels takes those made for 32 x 32, a larger one
+those for 224 x 224.
 """
 
 from core.errors import InputError
@@ -46,6 +47,8 @@ def corrupt(images, name, severity, *, generator):
     Source: Hendrycks & Dietterich, ICLR 2019, as released. As there, values are clipped and cut, not rounded, to 8 bits: here, once
         for all. What float arithmetic leaves a thousandth of a step below a whole number counts as that number.
     """
+    from core.corruptions.common import truncated
+
     entry = look_up(CORRUPTIONS, name, kind="corruption")
     if isinstance(severity, bool) or severity not in SEVERITIES:
         raise InputError(f"The severity is {severity!r}; give a whole number from 1 to 5.", key="corruption.severity", severity=str(severity))
@@ -53,8 +56,8 @@ def corrupt(images, name, severity, *, generator):
         raise ValueError(f"Pictures are (N, 3, H, W) float in [0, 1]; these are {tuple(images.shape)} {images.dtype}.")
     if not images.numel():
         return images.clone()
-    if not (images.min() >= 0 and images.max() <= 1):  # also where a value is not a number
+    low, high = images.aminmax()
+    if not (low >= 0 and high <= 1):  # also where a value is not a number
         raise ValueError("Pictures are float in [0, 1]; a value of these is outside, or not a number. Divide uint8 pictures by 255.")
     exact = images if images.element_size() >= 4 else images.float()
-    changed = entry.load()(exact, int(severity), generator=generator)
-    return ((changed.clamp(0, 1) * 255 + 1e-3).floor() / 255).to(images.dtype)
+    return truncated(entry.load()(exact, int(severity), generator=generator)).to(images.dtype)

@@ -96,7 +96,7 @@ def _zooms(images, factors):
     return total / (len(factors) + 1)
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=8)  # 8 MB each
 def _zoom_matrix(height, width, factors):
     """Return (H * W, H * W): the mean of zooms is linear, and for a small picture one product is several times faster than the zooms."""
     pixels = height * width

@@ -1,11 +1,9 @@
 """What cameras and computers do: contrast, elastic warps, pixels, JPEG, saturation. Source of all: Hendrycks & Dietterich, ICLR 2019, as released."""
 
-import io
-
 import numpy as np
 import torch
-from PIL import Image
 from torch.nn import functional as F
+from torchvision.io import decode_jpeg, encode_jpeg
 
 from core.corruptions.common import SMALL, at, gaussian, uniform
 
@@ -14,7 +12,7 @@ def contrast(images, severity, *, generator):
     """Pull every value towards its channel's mean. Severity: what is left of the distance."""
     left = at(images, severity, (0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05))
     means = images.mean((2, 3), keepdim=True)
-    return (images - means) * left + means
+    return (images - means).mul_(left).add_(means)
 
 
 def elastic_transform(images, severity, *, generator):
@@ -47,7 +45,7 @@ def _affine(images, shift, generator, grid):
     anchors = images.new_tensor([(x + arm, y + arm), (x + arm, y - arm), (x - arm, y - arm)])
     moved = anchors + uniform((len(images), 3, 2), images, generator, low=-shift, high=shift)
     # three equations a picture, in double precision on the CPU: some devices have neither
-    back = torch.linalg.solve(F.pad(moved, (0, 1), value=1.0).double().cpu(), anchors.double().cpu().expand(len(images), 3, 2))
+    back = torch.linalg.solve(F.pad(moved, (0, 1), value=1.0).cpu().double(), anchors.cpu().double().expand(len(images), 3, 2))
     return (F.pad(grid, (0, 1), value=1.0).flatten(0, 1) @ back.to(images)).view(-1, height, width, 2)
 
 
@@ -87,15 +85,11 @@ def _boxes(size, target):
 
 
 def jpeg_compression(images, severity, *, generator):
-    """Save as JPEG, 4:2:0 chroma, and read again; picture by picture, on the CPU. Severity: the quality."""
+    """Save as JPEG, 4:2:0 chroma, and read again; on the CPU, picture by picture, with the very pixels that Pillow gives. Severity: the quality."""
     quality = at(images, severity, (80, 65, 58, 50, 40), (25, 18, 15, 10, 7))
-    pixels = (images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    found = np.empty_like(pixels)
-    for picture, place in zip(pixels, found, strict=True):
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
-        place[:] = np.asarray(Image.open(buffer, formats=("JPEG",)))
-    return torch.from_numpy(found).to(images.device).permute(0, 3, 1, 2).to(images.dtype) / 255
+    pixels = (images * 255).round().byte().cpu()
+    found = torch.stack(decode_jpeg(encode_jpeg(list(pixels), quality=quality)))
+    return found.to(images.device, images.dtype) / 255
 
 
 def saturate(images, severity, *, generator):

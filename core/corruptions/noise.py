@@ -21,7 +21,8 @@ def impulse_noise(images, severity, *, generator):
     """Turn some values black or white. Severity: the share of values, half of them each."""
     share = at(images, severity, (0.01, 0.02, 0.03, 0.05, 0.07), (0.03, 0.06, 0.09, 0.17, 0.27))
     drawn = uniform(images.shape, images, generator)
-    return images.masked_fill(drawn < share, 1.0).masked_fill_(drawn < share / 2, 0.0)
+    kept = drawn.ge(share)
+    return images.where(kept, drawn.ge_(share / 2))  # what is left between the two shares is 1, below both 0
 
 
 def speckle_noise(images, severity, *, generator):

@@ -221,22 +221,23 @@ def _edges(heights, *, low=50, high=150):
     crest = torch.where(flat, along, torch.where(steep, upright, torch.where(x * y < 0, rising, falling))) & (size > low)
     edges, before = crest & (size > high), 0
     while (count := int(edges.sum())) != before:  # weak crests that touch an edge are edges
-        edges, before = crest & (F.max_pool2d(edges.to(size.dtype), 3, 1, 1) > 0), count
+        wide = F.pad(edges, (1, 1, 1, 1))
+        wide = wide[..., :-2] | wide[..., 1:-1] | wide[..., 2:]
+        edges, before = crest & (wide[:, :, :-2] | wide[:, :, 1:-1] | wide[:, :, 2:]), count
     return edges
 
 
 def _distance(edges, *, furthest):
     """Return (N, 1, H, W) float: Euclid's distance in pixels to the nearest edge, at most `furthest`. Args: edges: (N, 1, H, W) bool."""
-    height, width = edges.shape[2:]
-    column = torch.arange(width, device=edges.device)
-    last = torch.where(edges, column, -width - furthest).cummax(3).values  # of the row, the nearest edge on the left
-    following = -torch.where(edges, -column, -2 * width - furthest).flip(3).cummax(3).values.flip(3)  # and on the right
-    squares = torch.minimum(column - last, following - column).clamp(max=furthest).to(torch.float32) ** 2
-    nearest = squares.clone()
-    for down in range(1, min(furthest, height - 1) + 1):
-        nearest[:, :, down:] = torch.minimum(nearest[:, :, down:], squares[:, :, :-down] + down**2)
-        nearest[:, :, :-down] = torch.minimum(nearest[:, :, :-down], squares[:, :, down:] + down**2)
-    return nearest.sqrt().clamp(max=furthest)
+    squares = (~edges).float() * furthest**2
+    for side in (3, 2):  # along the rows, then down the columns
+        nearest, size = squares.clone(), squares.shape[side]
+        for step in range(1, min(furthest, size)):
+            for here, there in ((step, 0), (0, step)):
+                part = nearest.narrow(side, here, size - step)
+                torch.minimum(part, squares.narrow(side, there, size - step) + step**2, out=part)
+        squares = nearest
+    return squares.sqrt()
 
 
 def _equalised(levels):

@@ -98,6 +98,14 @@ def test_the_dtype_follows_the_pictures(name, dtype, toys):
     assert corrupt(images[:0], name, 2, generator=seeded()).shape == (0, 3, 32, 32)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_another_device_gives_the_same_pictures(name, toys):
+    found = corrupt(toys[:8].cuda(), name, 3, generator=seeded())
+    assert found.is_cuda and (found.cpu() - corrupt(toys[:8], name, 3, generator=seeded())).abs().mean() < 0.5 / 255
+    assert corrupt(toys[:8].cuda(), name, 3, generator=torch.Generator("cuda").manual_seed(0)).is_cuda
+
+
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_one_colour_and_the_ends_of_the_range_are_pictures_too(name):
     images = torch.tensor([0.0, 1.0, 0.4])[:, None, None, None].expand(3, 3, 32, 32)
