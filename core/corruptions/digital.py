@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from torch.nn import functional as F
-from torchvision.io import decode_jpeg, encode_jpeg
 
 from core.corruptions.common import SMALL, at, gaussian, uniform
 
@@ -86,6 +85,8 @@ def _boxes(size, target):
 
 def jpeg_compression(images, severity, *, generator):
     """Save as JPEG, 4:2:0 chroma, and read again; on the CPU, picture by picture, with the very pixels that Pillow gives. Severity: the quality."""
+    from torchvision.io import decode_jpeg, encode_jpeg  # takes seconds to import, and only this needs it
+
     quality = at(images, severity, (80, 65, 58, 50, 40), (25, 18, 15, 10, 7))
     pixels = (images * 255).round().byte().cpu()
     found = torch.stack(decode_jpeg(encode_jpeg(list(pixels), quality=quality)))
