@@ -13,12 +13,13 @@ from core.errors import unknown
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a table: `target` is "module:attribute", `parameters` its keyword arguments."""
+    """One line of a table: `target` is "module:attribute", `parameters` its keyword arguments, `needs` what it cannot do without."""
 
     title: str
     target: str
     parameters: Mapping = field(default_factory=lambda: MappingProxyType({}))
     paper: str = ""
+    needs: tuple = ()
 
     def load(self):
         module, attribute = self.target.split(":")
