@@ -56,6 +56,13 @@ ADAPTATIONS = {
         _DOEBLER,
         ("head", "pictures", "labels"),
     ),
+    "dplot": Entry(
+        "DPLOT",
+        "core.adaptation.dplot:DPLOT",
+        {"lr": 1e-3, "lr_all": 1e-4, "momentum": 0.999, "warmup": 25, "source_batch": 128, "threshold": 0.75, "paired": True, "blocks": None},
+        "Yu et al., CVPR 2024",
+        ("head", "pictures", "labels"),
+    ),
 }
 SETTINGS = {
     "reset": "each corruption in turn, the method reset at each shift",

@@ -13,7 +13,7 @@ from core.adaptation.method import finite as finite_pictures
 from core.errors import InputError
 from tests.core.adaptation.conftest import seeded, toys
 
-QUICK = {"cotta": {"views": 2}, "rmt": {"warmup": 2, "source_batch": 16}, "rotta": {"every": 8, "capacity": 12}}
+QUICK = {"cotta": {"views": 2}, "rmt": {"warmup": 2, "source_batch": 16}, "dplot": {"warmup": 2, "source_batch": 16}, "rotta": {"every": 8, "capacity": 12}}
 
 
 def made(name, network, preprocessing, source, seed=0, **options):
