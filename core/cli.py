@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from core.adaptation import ADAPTATIONS, SETTINGS
 from core.corruptions import CORRUPTIONS
 from core.detectors import DEFAULT, ONE_PASS
 from core.errors import InputError
@@ -26,6 +27,7 @@ EXAMPLES = """examples:
   python -m core bench --pack toybox --id toybox:test --ood near=toybox:near --ood noise=noise:uniform --blocks
   python -m core corrupt --images toybox:test --corruption fog --severity 3 --out fog.parquet
   python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack
+  python -m core adapt --pack toybox --images toybox:test --corruptions fog,contrast --methods source,bn,tent --limit 1000
 """
 
 
@@ -262,6 +264,18 @@ def train(options):
     return 0
 
 
+def adapt(options):
+    from core.adaptation.command import adapt_methods
+    from core.device import pick_device
+
+    if options.precision != "fp32":
+        raise InputError(f"Adaptation computes in fp32, not {options.precision}; leave --precision out.", key="adaptation.precision")
+    network, preprocessing, _ = _network(options, pick_device(options.device))
+    document = adapt_methods(options, network, preprocessing, progress=_progress, log=lambda line: print(line, file=sys.stderr))
+    _show(options, document, _adapt_lines(document["methods"]))
+    return 0
+
+
 def download(options):
     from core.images.sources import download as fetch
     from core.images.sources import download_folder
@@ -396,6 +410,25 @@ def _parser():
     sub.add_argument("--out", metavar="PACK", help="folder of the new pack; by default the old one is replaced")
     pictures(sub)
 
+    sub = network(
+        command(adapt, "let methods adapt to corrupted pictures, without labels", "--pack toybox --images toybox:test --corruptions fog --methods source,tent"),
+        fitted=False,
+    )
+    sub.add_argument("--stream", metavar="SRC", help="a ready-made stream, in its order: a .parquet file with the columns image, label and domain")
+    sub.add_argument("--images", metavar="SRC", help="labelled pictures to corrupt, instead of --stream")
+    sub.add_argument("--corruptions", default="all", help="names separated by commas, clean for none, or all for the 15 published ones (default)")
+    sub.add_argument("--severity", type=int, default=5, help="1 to 5 (default 5)")
+    sub.add_argument("--setting", default="continual", help=f"{'; '.join(f'{name}: {what}' for name, what in SETTINGS.items())} (default continual)")
+    sub.add_argument("--limit", type=_count, help="how many pictures of the stream, or of --images (default all)")
+    sub.add_argument("--ood", metavar="SRC", help="unknown pictures that are mixed into the stream of --images")
+    sub.add_argument("--ood-share", type=float, default=0.2, help="of each batch, with --ood (default 0.2)")
+    sub.add_argument("--methods", default="source,bn,tent", help=f"names separated by commas, of {', '.join(ADAPTATIONS)} (default source,bn,tent)")
+    sub.add_argument("--source", metavar="SRC", help="labelled pictures that the network was trained on, for methods that need some")
+    sub.add_argument("--source-limit", type=_count, default=1000, help="how many of them (default 1000)")
+    sub.add_argument("--warmup-batches", type=_count, help="of DPLOT and RMT on source pictures; by default the method's own")
+    sub.add_argument("--batch-size", type=_count, default=200)
+    sub.add_argument("--seed", type=int, default=0, help="of the stream and of the methods (default 0)")
+
     sub = command(download, "download a picture set that is not part of this project", "CIFAR10")
     sub.add_argument("name", help="CIFAR10")
     return parser
@@ -465,6 +498,16 @@ def _bench_lines(result):
             marks = " <- selected" * (block == blocks["selected"]) + " <- best" * (block == blocks["oracle"])
             lines.append((block, *(f"{values[k]:.1f}" for values in blocks["auroc"].values()), f"{blocks['mean'][k]:.1f}{marks}"))
     return lines
+
+
+def _adapt_lines(methods):
+    """Return lines for people: error of each method on each domain, percent."""
+    domains = list(dict.fromkeys(name for row in methods.values() for name in row["errors"]))
+    lines = [("error in %", *domains, "mean", "set-up, s", "adapting, s")]
+    for name, row in methods.items():
+        mean = "unknown" if row["mean"] is None else f"{row['mean']:.2f}"
+        lines.append((name, *(f"{row['errors'][d]:.2f}" for d in domains), mean, f"{row['seconds_setup']:.1f}", f"{row['seconds_adapt']:.1f}"))
+    return lines + [(f"{name}: selected blocks {', '.join(row['selected_blocks'])}",) for name, row in methods.items() if row["selected_blocks"]]
 
 
 def _run_line(run):

@@ -1,0 +1,62 @@
+"""The errors of the authors' released code on the same weights, pictures and settings; minutes on a CPU."""
+
+import json
+
+import pytest
+import torch
+
+from core.adaptation import make
+from core.adaptation.run import run, summarise
+from core.adaptation.stream import ReadyStream
+from core.images.preprocess import Preprocessing
+from core.images.sources import open_source, read
+from core.networks.build import load
+
+pytestmark = pytest.mark.slow
+THEIR_NAME = {"bn": "norm_test"}
+BOUNDS = {"source": 0.2, "bn": 0.2, "tent": 1.0, "eata": 1.0, "sar": 1.0, "roid": 1.0, "dplot": 1.5}  # points of mean error
+
+
+@pytest.fixture(scope="module")
+def expected(reference):
+    return json.loads((reference / "resnet56_tta.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def results(data, expected):
+    """Return a function: the summary of a method on the reference stream, computed once."""
+    network = load("cifar_resnet56", data / "checkpoints" / "akamaster_resnet56.safetensors")
+    preprocessing = Preprocessing()
+    stream = list(ReadyStream(open_source(data / "stream_corrupted.parquet"), preprocessing))
+    source = read(open_source(data / "cifar10_train.parquet"), preprocessing, stop=expected["source_pictures"])
+    found = {}
+
+    def result(name):
+        if name not in found:
+            given = {"warmup": expected["warmup_batches"]} if name == "dplot" else {}
+            method = make(name, network, preprocessing, source=source, generator=torch.Generator().manual_seed(1), **given)
+            found[name] = summarise(list(run(method, stream)), selected_blocks=method.selected_blocks)
+        return found[name]
+
+    return result
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_the_mean_error_is_that_of_the_released_code(results, expected, name):
+    mean = expected["methods"][THEIR_NAME.get(name, name)]["mean"]
+    assert results(name)["mean"] == pytest.approx(mean, abs=BOUNDS[name])
+
+
+@pytest.mark.parametrize("name", ["source", "bn"])
+def test_what_does_not_learn_has_the_same_error_in_each_domain(results, expected, name):
+    assert results(name)["errors"] == pytest.approx(expected["methods"][THEIR_NAME.get(name, name)]["errors"], abs=0.3)
+
+
+def test_dplot_selects_the_same_blocks_but_for_one(results, expected):
+    found, theirs = set(results("dplot")["selected_blocks"]), set(expected["methods"]["dplot"]["selected"])
+    assert len(found ^ theirs) <= 1
+
+
+def test_dplot_beats_tent_beats_bn_beats_source(results):
+    means = [results(name)["mean"] for name in ("dplot", "tent", "bn", "source")]
+    assert means == sorted(means)
