@@ -1,6 +1,7 @@
 """Work in the background: progress, cancel, result. The work itself knows nothing of who waits for it."""
 
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 
 from core.errors import InputError
@@ -50,6 +51,29 @@ class Job:
         if self.bug is not None:
             raise self.bug
         return self
+
+
+class Turn:
+    """A lock that goes round: whoever has waited longest is next, so that pieces of work that take it again and again share fairly."""
+
+    def __init__(self):
+        self._waiting, self._changed = deque(), threading.Condition()
+
+    def __enter__(self):
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            self._changed.wait_for(lambda: self._waiting[0] is ticket)
+
+    def __exit__(self, *_):
+        with self._changed:
+            self._waiting.popleft()
+            self._changed.notify_all()
+
+    def pass_on(self):
+        """Let the others go first, for whoever has the turn."""
+        self.__exit__()
+        self.__enter__()
 
 
 def start(work, *arguments, doing=""):

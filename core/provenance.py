@@ -25,11 +25,11 @@ def provenance(*, pack=None, **facts):
     }
     if pack is not None:
         description = describe(pack)
-        made_by |= {"pack": description.name, "pack_hash": _pack_hash(description)}
+        made_by |= {"pack": description.name, "pack_hash": pack_hash(description)}
     return made_by | facts
 
 
-def _pack_hash(description):
+def pack_hash(description):
     """Return the SHA-256 of a pack's table of files, sorted by name: the same for the same weights and reference, wherever they lie."""
     files = description.facts.get("files", {})
     return hashlib.sha256("".join(f"{name} {digest}\n" for name, digest in sorted(files.items())).encode()).hexdigest()

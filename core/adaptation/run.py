@@ -1,5 +1,6 @@
 """Let a method adapt to a stream and say after every batch how it goes: events that any front end can draw."""
 
+import functools
 import sys
 import time
 from collections import Counter
@@ -71,8 +72,9 @@ def run(method, stream, *, setting=None, before=False, features=0, watch=None, e
     Args:
         method: a `core.adaptation.method.Method`; it goes on from where it is.
         stream: `StreamBatch`es; setting: a name of `SETTINGS`, by default the stream's; "reset" resets the method where the domain changes.
-        before: whether to predict each batch by the source too; features: pictures of each batch by which the drift of features is measured.
-        watch: called with the method after the first and each `every`-th batch; returns an AUROC. See `ood_watch`.
+        before: whether to predict each batch by the source too; or a function (number of the batch, pictures) -> (N, C) logits of the source, which
+            methods on one stream can share. features: pictures of each batch by which the drift of features is measured.
+        watch: called with the method and the domain after the first and each `every`-th batch; returns an AUROC. See `ood_watch`.
         guard: a `core.adaptation.guard.Guard` of this method; stop: a `threading.Event` that ends the run with `core.jobs.Stopped`.
     Yields: Event, as each batch is done. A batch of which no picture can be used is passed over.
     """
@@ -92,10 +94,12 @@ def run(method, stream, *, setting=None, before=False, features=0, watch=None, e
             method.reset()
         previous = batch.domain
         logits, seconds = _timed(method, batch.images)
-        source = _source(method, batch.images) if before or guard else None
+        source = None
+        if before or guard:
+            source = before(number, batch.images) if callable(before) else logits_of_source(method, batch.images)
         report = guard.check(logits, source) if guard else None
         moved = drift_of_features(method, batch.images[:features]) if features else {}
-        auroc = watch(method) if watch and (number == 1 or number % every == 0) else None
+        auroc = watch(method, batch.domain) if watch and (number == 1 or number % every == 0) else None
         labels = torch.where(batch.known, batch.labels, -1)
         probabilities = logits.double().softmax(1)
         yield Event(
@@ -186,17 +190,20 @@ def drift_of_features(method, images):
     return {b: 1 - torch.cosine_similarity(now[b].flatten(1), then[b].flatten(1)).mean().item() for b in blocks}
 
 
-def ood_watch(known, unknown, score=lambda activations: energy(activations.logits)):
+def ood_watch(known, unknown, score=lambda activations, network: energy(activations.logits), *, under=lambda domain, images: images, blocks=None):
     """Return a function that tells how well an adapting network still separates known from unknown pictures.
 
-    Args: known, unknown: (N, 3, S, S) and (M, 3, S, S) float in [0, 1]; score: Activations -> (N + M,), higher = more ID; by default Energy.
-    Returns: method -> AUROC, a fraction. All pictures are measured in one batch, as they come in a stream: it shares its statistics.
+    Args:
+        known, unknown: (N, 3, S, S) and (M, 3, S, S) float in [0, 1]; score: (Activations, network) -> (N + M,), higher = more ID;
+            by default Energy. under: (domain, images) -> what they look like there; called once a domain. blocks: as `core.probe.probe`.
+    Returns: (method, domain) -> AUROC, a fraction. All pictures are measured in one batch, as they come in a stream: it shares its statistics.
     """
     images = torch.cat([known, unknown])
+    look = functools.cache(lambda domain: under(domain, images))
 
-    def watch(method):
-        activations = probe(method.network, method.preprocessing.normalise(images.to(method.device)))
-        scores = score(activations).double().cpu().nan_to_num(0.0)[:, None].numpy()
+    def watch(method, domain):
+        activations = probe(method.network, method.preprocessing.normalise(look(domain).to(method.device)), blocks=blocks)
+        scores = score(activations, method.network).double().cpu().nan_to_num(0.0)[:, None].numpy()
         return float(auroc_columns(scores[: len(known)], scores[len(known) :])[0])
 
     return watch
@@ -204,10 +211,15 @@ def ood_watch(known, unknown, score=lambda activations: energy(activations.logit
 
 def summarise(events, *, seconds_setup=0.0, selected_blocks=None):
     """Return {errors: {domain: percent}, mean: over domains, selected_blocks, seconds_setup, seconds_adapt}; None where there are no labels."""
+    return summary([(event.counts, event.seconds) for event in events], seconds_setup=seconds_setup, selected_blocks=selected_blocks)
+
+
+def summary(counted, *, seconds_setup=0.0, selected_blocks=None):
+    """As `summarise`. Args: counted: (counts, seconds) of each event."""
     wrong, pictures, seconds = Counter(), Counter(), 0.0
-    for event in events:
-        seconds += event.seconds
-        for name, (missed, count) in event.counts.items():
+    for counts, took in counted:
+        seconds += took
+        for name, (missed, count) in counts.items():
             wrong[name] += missed
             pictures[name] += count
     errors = {name: 100 * wrong[name] / count for name, count in pictures.items()}
@@ -241,6 +253,6 @@ def _timed(method, images):
 
 
 @torch.no_grad()
-def _source(method, images):
+def logits_of_source(method, images):
     """Return the (N, C) logits of the network that was given, on the CPU; it runs as in eval mode."""
     return as_map(twin(method.origin)[0](method.preprocessing.normalise(images.to(method.device, torch.float32)))).float().cpu()

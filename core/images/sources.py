@@ -57,7 +57,8 @@ def open_source(spec):
     """Open a source of pictures by its spec.
 
     Args: spec: a .parquet file (columns image, label, optional domain), a folder (flat, or a folder a class), an .npz file
-        (images (N, H, W, 3) uint8, optional labels), "toybox:SPLIT", "noise:uniform", or "torchvision:CIFAR10/test".
+        (images (N, H, W, 3) uint8, optional labels), "toybox:SPLIT", "noise:uniform", "torchvision:CIFAR10/test", or "data:NAME" for a
+        .parquet file of the data folder, as `source_id` writes it.
     Returns: a sequence of Item with `classes`, the class names or None.
     Raises: InputError if there is no such source or it holds no pictures.
     """
@@ -69,8 +70,8 @@ def open_source(spec):
         return Torchvision(rest)
     if kind == "noise" and rest:
         return Noise(rest)
-    path = Path(spec).expanduser()
-    if not path.exists():
+    path = _in_data_folder(rest) if kind == "data" and rest else Path(spec).expanduser()
+    if path is None or not path.exists():
         raise InputError(
             f"There is no picture source {spec}; give a .parquet or .npz file, a folder, toybox:test, noise:uniform or torchvision:CIFAR10/test.",
             key="source.missing",
@@ -321,6 +322,13 @@ def data_folder():
     """Return the folder of local picture sets, `BLOCKSCOPE_DATA`, or None where there is none."""
     folder = os.environ.get("BLOCKSCOPE_DATA")
     return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+def _in_data_folder(name):
+    """Return the Parquet file of the data folder that has this name, or None."""
+    folder = data_folder()
+    path = folder and (folder / f"{name}.parquet").resolve()
+    return path if path and path.is_relative_to(folder.resolve()) and path.is_file() else None
 
 
 def download_folder():

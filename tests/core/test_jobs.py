@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -52,3 +53,37 @@ def test_a_persons_mistake_is_kept_as_a_sentence():
 def test_a_bug_shows_where_somebody_waits():
     with pytest.raises(ZeroDivisionError):
         jobs.start(lambda job: 1 / 0).wait(5)
+
+
+def test_a_turn_goes_round():
+    turn, order, started = jobs.Turn(), [], threading.Barrier(3)
+
+    def work(job, name):
+        started.wait(5)
+        for _ in range(4):
+            with turn:
+                order.append(name)
+                time.sleep(0.01)
+
+    made = [jobs.start(work, name) for name in "abc"]
+    for job in made:
+        job.wait(5)
+    assert [sorted(order[k : k + 3]) for k in range(0, 12, 3)] == [["a", "b", "c"]] * 4
+
+
+def test_who_passes_a_turn_on_lets_the_others_go_first():
+    turn, order = jobs.Turn(), []
+
+    def work(job):
+        with turn:
+            order.append("other")
+
+    with turn:
+        turn.pass_on()  # nobody waits: it goes on at once
+        job = jobs.start(work)
+        while len(turn._waiting) < 2:
+            time.sleep(0.001)
+        turn.pass_on()
+        order.append("first")
+    job.wait(5)
+    assert order == ["other", "first"]

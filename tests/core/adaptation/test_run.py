@@ -108,11 +108,11 @@ def test_the_ood_watch_is_an_auroc_of_energy(tent, images):
     known, unknown = images[:10], 1 - images[10:]
     logits = tent.classify(torch.cat([known, unknown])).detach()
     expected = roc_auc_score([1] * 10 + [0] * 14, logits.double().logsumexp(1).numpy())
-    assert ood_watch(known, unknown)(tent) == pytest.approx(expected, abs=0.01)
+    assert ood_watch(known, unknown)(tent, "fog") == pytest.approx(expected, abs=0.01)
 
 
 def test_it_is_watched_after_the_first_and_every_so_many_batches(tent, stream):
-    events = list(run(tent, stream, watch=lambda method: 0.75, every=3))
+    events = list(run(tent, stream, watch=lambda method, domain: 0.75, every=3))
     assert [e.auroc for e in events] == [0.75, None, 0.75, None, None, 0.75]
 
 

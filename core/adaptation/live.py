@@ -1,0 +1,380 @@
+"""Runs of adaptation in the background of a server: several methods on one stream, as fast as they can, to be paused, stepped and cancelled.
+
+Methods that are ready begin while others are still set up, and whoever is furthest behind goes next; so a method that is late catches up.
+One batch at a time is computed on a server, in turn, whoever asked for it.
+"""
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+
+import torch
+
+from core import jobs
+from core.adaptation import ADAPTATIONS, make
+from core.adaptation.guard import Guard
+from core.adaptation.kept import keep_selection, kept_selection
+from core.adaptation.run import logits_of_source, ood_watch, run, summary
+from core.adaptation.stream import CLEAN, Stream
+from core.corruptions import corrupt
+from core.detectors.logits import energy
+from core.detectors.selected_norm import logits_with_norm
+from core.errors import InputError
+from core.images.sources import open_source, read
+from core.packs import load_pack
+from core.probe import linear_head, probe
+from core.provenance import command_line, provenance
+from core.runs import Store
+
+KIND = "adaptation"  # of what the run store keeps
+SHOWN = 16  # pictures of each batch that are kept for the eye
+PROBES = 64  # known pictures of the probe set, and as many unknown ones
+MOVED = 8  # pictures of each batch by which the drift of features is measured
+AT_ONCE, KEPT = 4, 12  # runs that go on at the same time, runs in memory
+IDLE = 1800  # seconds after which a paused run is cancelled
+
+
+@dataclass
+class Lane:
+    """One method of a run.
+
+    Attributes:
+        name; state: "setting up", "ready", "done", "stopped" or "failed"; done, total: of the set-up; error: the InputError that it failed with.
+        rows: what `row_of` makes of each event; method: a `core.adaptation.method.Method` once it is set up; selection: DPLOT's `BlockSelection`.
+        events: the generator of those to come; last: the `StreamBatch` that was looked at last; seconds_setup.
+    """
+
+    name: str
+    state: str = "setting up"
+    done: int = 0
+    total: int = 0
+    error: InputError | None = None
+    rows: list = field(default_factory=list)
+    method: object = None
+    selection: object = None
+    seconds_setup: float = 0.0
+    events: object = None
+    last: object = None
+
+    def document(self):
+        """Return it as plain data: summary, rows, selection."""
+        blocks = self.method.selected_blocks if self.method else None
+        return {
+            "state": self.state,
+            "summary": summary([(row["counts"], row["seconds"]) for row in self.rows], seconds_setup=self.seconds_setup, selected_blocks=blocks),
+            "selection": asdict(self.selection) if self.selection else None,
+            "rows": list(self.rows),
+        }
+
+
+class Adaptation:
+    """One run. What a page reads of it may be read at any time; it is changed by its own threads and by `pause`, `go_on`, `step`, `cancel`.
+
+    Attributes:
+        name: that nobody can guess; plan; lanes: {method: Lane}; pictures: {batch: (K, S, S, 3) uint8}, its first pictures; batches: in all, or None
+        before they are known; job; stored: its id in the run store, once it has ended; unstored: the InputError that kept it from being stored.
+    """
+
+    def __init__(self, plan, turn):
+        self.name, self.plan = secrets.token_urlsafe(12), plan
+        self.lanes = {method: Lane(method) for method in plan.methods}
+        self.pictures, self.batches, self.stored, self.unstored, self.job = {}, None, None, None, None
+        self._turn, self._control = turn, threading.Condition()
+        self._paused, self._upto, self._touched = False, 0, time.monotonic()
+        self._logits, self._pack = {}, None
+
+    @property
+    def state(self):
+        """Return "waiting", "reading", "running", "paused", "done", "cancelled" or "failed"."""
+        if self.job.running:
+            return self.job.doing if self.job.doing != "running" else "paused" if self._paused else "running"
+        if self.job.error or self.job.bug:
+            return "failed"
+        return "cancelled" if self.job.stopped else "done"
+
+    @property
+    def busy(self):
+        return self.job.running
+
+    def pause(self):
+        """Hold still after the batch that is being computed."""
+        self._set(True, 0)
+
+    def go_on(self):
+        self._set(False, 0)
+
+    def step(self):
+        """Compute one more batch, of whichever methods are furthest behind, and hold still."""
+        behind = [len(lane.rows) for lane in self.lanes.values() if lane.state == "ready"]
+        self._set(True, min(behind, default=0) + 1)
+
+    def cancel(self):
+        """End soon; what there is stays and is stored."""
+        self.job.stop.set()
+
+    def document(self):
+        """Return the run as plain data, as it is stored: plan, batches, methods."""
+        methods = {name: lane.document() for name, lane in self.lanes.items()}
+        return {"state": self.state, "plan": self.plan.document(), "batches": self.batches, "methods": methods}
+
+    def judge(self, images, domain=None):
+        """Judge pictures by every method as it stands, among the batch that it has seen last; nothing is learnt from them.
+
+        Args: images: (N, 3, S, S) uint8; domain: the corruption that they are shown under, by default that of the last batch; "clean" for none.
+        Returns: {method: [`Judged`]}, of the methods that have seen a batch. Thresholds and p-values are those of the source on clean pictures.
+        """
+        return {name: self._judge(lane, images, domain) for name, lane in self.lanes.items() if lane.rows and lane.state != "failed"}
+
+    def work(self, job):
+        """Do all of it, for `core.jobs.start`."""
+        job.doing = "reading"
+        use_threads()
+        self._pack = load_pack(self.plan.pack)
+        stream, source, watch = self._read(job)
+        self.batches = len(stream)
+        job.doing = "running"
+        setup = jobs.start(self._set_up, job, stream, source, watch)
+        try:
+            while lane := self._next(job, setup):
+                self._advance(lane)
+        finally:
+            setup.stop.set()
+            setup.wait()
+            for lane in self.lanes.values():
+                lane.state = lane.state if lane.state in ("done", "failed") else "stopped"
+            self._store("cancelled" if job.stop.is_set() else "done")
+        if all(lane.state == "failed" for lane in self.lanes.values()):
+            raise next(iter(self.lanes.values())).error
+
+    def _set(self, paused, upto):
+        with self._control:
+            self._paused, self._upto, self._touched = paused, upto, time.monotonic()
+            self._control.notify_all()
+
+    def _next(self, job, setup):
+        """Wait for the lane that is to go on, the one furthest behind, and return it; None when all have ended. Raises: Stopped."""
+        with self._control:
+            while True:
+                if self._paused and time.monotonic() - self._touched > IDLE:
+                    job.stop.set()
+                if job.stop.is_set():
+                    raise jobs.Stopped
+                going = [lane for lane in self.lanes.values() if lane.state in ("setting up", "ready")]
+                able = [lane for lane in going if lane.state == "ready" and (not self._paused or len(lane.rows) < self._upto)]
+                if able or not going:
+                    return min(able, key=lambda lane: len(lane.rows), default=None)
+                setup.check()
+                self._control.wait(0.2)
+
+    def _advance(self, lane):
+        """Let a lane adapt to one batch."""
+        with self._turn:
+            try:
+                event = next(lane.events, None)
+            except InputError as error:
+                lane.state, lane.error = "failed", error
+                return
+        if event is None:
+            lane.state = "done"
+            return
+        if event.batch not in self.pictures:
+            shown = lane.last.images[:SHOWN].mul(255).round().clamp(0, 255).byte()
+            self.pictures[event.batch] = shown.permute(0, 2, 3, 1).numpy()
+        lane.rows.append(row_of(event))
+
+    def _judge(self, lane, images, domain):
+        pack, method = self._pack, lane.method
+        with self._turn:
+            pixels = self._under(domain or lane.last.domain, images.float() / 255)
+            among, n, state = torch.cat([pixels, lane.last.images]), len(pixels), method.snapshot()
+            try:
+                probabilities = method.adapt(among)[:n].cpu().double().softmax(1)
+            finally:
+                method.restore(state)
+            inputs = method.preprocessing.normalise(among.to(method.device))
+            seen = probe(method.network, inputs, blocks=pack.selection.blocks, means=(pack.reference.middle,)).to("cpu")
+        verdicts = pack.judge.judge(seen[:n], pack.classes)
+        sure, chosen = probabilities.max(1)
+        return [Judged(pack.classes[k], s, verdict) for k, s, verdict in zip(chosen.tolist(), sure.tolist(), verdicts, strict=True)]
+
+    def _read(self, job):
+        """Return (Stream, Batch of source pictures, watch)."""
+        plan, see = self.plan, self._pack.preprocessing
+        known = _pictures(plan.pictures, see, plan.limit + PROBES, job)
+        source = _pictures(plan.source, see, plan.source_limit, job) if any("pictures" in ADAPTATIONS[m].needs for m in plan.methods) else None
+        unknown = _pictures(plan.unknown, see, max(plan.limit, PROBES), job) if plan.unknown else None
+        stream = Stream(
+            known.images[: plan.limit],
+            known.labels[: plan.limit],
+            plan.corruptions,
+            setting=plan.setting,
+            severity=plan.severity,
+            batch_size=plan.batch_size,
+            seed=plan.seed,
+            unknown=unknown.images if unknown else None,
+            share=plan.share,
+        )
+        return stream, source, self._watch(known.images[-PROBES:], unknown.images[:PROBES]) if unknown else None
+
+    def _watch(self, known, unknown):
+        """Return what tells the AUROC of Energy with the selected norm, the head being the network's as it stands."""
+        pack = self._pack
+
+        def score(activations, network):
+            weight, bias = linear_head(network)
+            return energy(logits_with_norm(activations.features, activations.norm(pack.selection.selected), weight, bias))
+
+        return ood_watch(known.float() / 255, unknown.float() / 255, score, under=self._under, blocks=pack.selection.blocks)
+
+    def _under(self, domain, images):
+        """Return pictures as they look in a domain, each time the same; where domains are mixed, each picture has its own."""
+        names = self.plan.corruptions if domain not in self.plan.corruptions and domain != CLEAN else (domain,)
+        images, g = images.clone(), torch.Generator().manual_seed(self.plan.seed + 1)
+        for k, name in enumerate(names):
+            rows = torch.arange(len(images)) % len(names) == k
+            if name != CLEAN and rows.any():
+                images[rows] = corrupt(images[rows], name, self.plan.severity, generator=g)
+        return images
+
+    def _set_up(self, setup, job, stream, source, watch):
+        """Make every method, the quick ones first, and let it go on when it is ready."""
+        use_threads()
+        for lane in sorted(self.lanes.values(), key=lambda lane: len(ADAPTATIONS[lane.name].needs)):
+            if job.stop.is_set():
+                raise jobs.Stopped
+            began = time.perf_counter()
+            try:
+                lane.method = self._make(lane, job, source)
+            except InputError as error:
+                lane.state, lane.error = "failed", error
+                continue
+            lane.seconds_setup = time.perf_counter() - began
+            guard = Guard(lane.method, action=self.plan.guard)
+            walk = _walk(lane, stream)
+            lane.events = run(lane.method, walk, setting=self.plan.setting, before=self._before, features=MOVED, watch=watch, guard=guard)
+            lane.state = "ready"
+
+    def _make(self, lane, job, source):
+        """Return the method of a lane, set up in turn with what else is computed."""
+        entry, given, pack = ADAPTATIONS[lane.name], {}, self._pack
+        if "warmup" in entry.parameters:
+            given["warmup"] = self.plan.warmup
+        if "blocks" in entry.parameters:
+            lane.selection = kept_selection(self.plan.pack)
+            given["blocks"] = lane.selection.selected if lane.selection else None
+
+        def progress(done, total):
+            lane.done, lane.total = done, total
+            self._turn.pass_on()
+
+        generator = torch.Generator().manual_seed(self.plan.seed)
+        with self._turn:
+            method = make(lane.name, pack.network, pack.preprocessing, source=source, generator=generator, progress=progress, stop=job.stop, **given)
+        if "blocks" in entry.parameters and lane.selection is None:
+            lane.selection = method.selection
+            keep_selection(self.plan.pack, method.selection, source=self.plan.source, seed=self.plan.seed)
+        return method
+
+    def _before(self, number, images):
+        """Return what the source says of a batch, computed once for all methods."""
+        if number not in self._logits:
+            self._logits[number] = logits_of_source(next(lane.method for lane in self.lanes.values() if lane.method), images)
+        return self._logits[number]
+
+    def _store(self, state):
+        """Put what there is into the run store."""
+        if not any(lane.rows for lane in self.lanes.values()):
+            return
+        arrays = {f"batch_{k}": pictures for k, pictures in self.pictures.items()}
+        try:
+            made_by = provenance(pack=self.plan.pack, command=command_line(self.plan.arguments), seed=self.plan.seed, device=str(self._pack.device))
+            with Store() as store:
+                self.stored = store.add(KIND, self.document() | {"state": state}, title=title_of(self.plan), made_by=made_by, arrays=arrays).id
+        except InputError as error:
+            self.unstored = error
+
+
+class Adaptations:
+    """The runs of a server. Every method may be called from any thread."""
+
+    def __init__(self):
+        self._held, self._lock, self._turn = OrderedDict(), threading.Lock(), jobs.Turn()
+
+    def start(self, plan):
+        """Start a run. Returns: its `Adaptation`."""
+        one = Adaptation(plan, self._turn)
+        one.job = jobs.start(self._work, one, doing="waiting")
+        with self._lock:
+            self._held[one.name] = one
+            ended = [name for name, held in self._held.items() if not held.busy]
+            for name in ended[: max(0, len(self._held) - KEPT)]:
+                del self._held[name]
+        return one
+
+    def find(self, name):
+        """Return the `Adaptation` of a name, or None."""
+        return self._held.get(name)
+
+    def ahead(self, one):
+        """Return how many runs go on or wait before this one."""
+        with self._lock:
+            names = [name for name, held in self._held.items() if held.busy or held is one]
+        return names.index(one.name) if one.name in names else 0
+
+    def _work(self, job, one):
+        while self.ahead(one) >= AT_ONCE:
+            job.report(0, 0)
+            job.stop.wait(0.2)
+        try:
+            one.work(job)
+        except (InputError, jobs.Stopped):
+            raise
+        except Exception:
+            logging.getLogger(__name__).exception("adaptation %s failed", one.name)
+            raise
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A picture as an adapted network judges it: class_name and confidence as the method predicts; verdict: `core.verdict.Verdict` of its network."""
+
+    class_name: str
+    confidence: float
+    verdict: object
+
+
+def row_of(event):
+    """Return an `Event` as a dict of plain data; of the predictions only those of the pictures that are kept."""
+    left_out = ("calibration", "guard", "selected_blocks")
+    row = {name: value for name, value in vars(event).items() if name not in left_out}
+    row |= {name: list(row[name][:SHOWN]) for name in ("predicted", "before", "labels")}
+    report = {name: value for name, value in vars(event.guard).items() if name in ("diversity", "raised", "alarm", "went_back")}
+    return row | report | {"raised": list(report["raised"]), "counts": {name: list(count) for name, count in event.counts.items()}}
+
+
+def title_of(plan):
+    """Return what a run is called in a list: pack, corruptions, methods."""
+    what = ", ".join(plan.corruptions[:3]) + (f" and {len(plan.corruptions) - 3} more" if len(plan.corruptions) > 3 else "")
+    return f"{plan.pack}: {what} at severity {plan.severity}, {plan.setting}; {', '.join(plan.methods)}"
+
+
+def use_threads():
+    """Let this thread leave a core to the pages."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+
+
+def _walk(lane, stream):
+    """Yield a stream's batches; the lane knows the one that is being looked at."""
+    for lane.last in stream:
+        yield lane.last
+
+
+def _pictures(spec, preprocessing, count, job):
+    batch = read(open_source(spec), preprocessing, stop=count, progress=job.report)
+    if not batch.names:
+        raise InputError(f"No picture of {spec} can be read.", key="source.empty", spec=spec)
+    return batch
