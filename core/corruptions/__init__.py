@@ -32,6 +32,7 @@ CORRUPTIONS = {
     "saturate": Entry("Saturate", "core.corruptions.digital:saturate", paper=_PAPER),
 }
 COMMON, EXTRA = tuple(CORRUPTIONS)[:15], tuple(CORRUPTIONS)[15:]
+GROUPS = {"noise": COMMON[:3], "blur": COMMON[3:7], "weather": COMMON[7:11], "digital": COMMON[11:], "extra": EXTRA}  # the paper's
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
