@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from core.corruptions import CORRUPTIONS, SEVERITIES
 from core.errors import InputError
 from core.packs import describe, list_packs
 
@@ -495,6 +496,51 @@ def blend_verdicts(pack_name, attacked, picture_id, _item, *, label, eps):
     loaded = unfitted(pack_name)
     measured = loaded.probe(stack(list(blends(attacked, picture_id, _item, label=label, eps=eps))))
     return _judge(pack_name, _stamp(pack_name), "consensus").judge(measured, loaded.classes)
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """One picture, clean and under corruptions. Attributes: cells: as `core.corruptions.gallery.cells`; seen: (M, S, S, 3) uint8, in their order."""
+
+    cells: tuple
+    seen: np.ndarray
+
+    def at(self, name, severity):
+        """Return the pixels of one cell: (S, S, 3) uint8."""
+        return self.seen[self.cells.index((name, severity))]
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def corrupted(pack_name, picture_id, _item, *, names=tuple(CORRUPTIONS), severities=SEVERITIES, seed=0):
+    """Corrupt what a network sees of a picture. Args: names, severities: tuples. Returns: `Corrupted`. Raises: InputError as `look`."""
+    from core.corruptions.gallery import cells, gallery
+    from core.images.preprocess import stack
+
+    images = gallery(stack([look(pack_name, picture_id, _item).seen])[0], names, severities, seed=seed)
+    return Corrupted(cells(names, severities), images.permute(0, 2, 3, 1).numpy())
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def _corrupted_measured(pack_name, picture_id, _item, *, seed):
+    from core.images.preprocess import stack
+
+    return unfitted(pack_name).probe(stack(list(corrupted(pack_name, picture_id, _item, seed=seed).seen)))
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def corrupted_verdicts(pack_name, picture_id, _item, *, seed, detector, keep, expected=None):
+    """Judge a picture under every corruption at every severity, measured in one pass.
+
+    Args: expected: the name of the right class; None takes the answer for the clean picture for it.
+    Returns: ({cell: `core.verdict.Verdict`}, {cell: one of `core.corruptions.gallery.OUTCOMES`}); the clean picture's first.
+    """
+    from core.corruptions.gallery import outcome
+
+    loaded, cells = pack(pack_name), corrupted(pack_name, picture_id, _item, seed=seed).cells
+    measured = _corrupted_measured(pack_name, picture_id, _item, seed=seed)
+    judged = dict(zip(cells, loaded.judge.judge(measured, loaded.classes, detector=detector, keep=keep), strict=True))
+    expected = expected or judged[cells[0]].class_name
+    return judged, {cell: outcome(verdict, expected) for cell, verdict in judged.items()}
 
 
 def runs(limit):

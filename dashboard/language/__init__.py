@@ -46,6 +46,11 @@ def method_name(name):
     return catalogue(language()).get(f"method.{name}", METHODS[name].title)
 
 
+def corruption_name(name):
+    """Return a corruption's title in the language in use, or as it is where the catalogue has none. Args: name: of a corruption, or "clean"."""
+    return catalogue(language()).get(f"corruption.{name}", name)
+
+
 def set_name(name):
     """Return the name of a set of pictures in the language in use, or as it is where the catalogue has none. Args: name: of a pack's set, or a source."""
     words, short = catalogue(language()), name.rpartition("/")[2].removeprefix("data:") if name.startswith("data:") else name

@@ -2,21 +2,19 @@
 
 import streamlit as st
 
-from core.detectors import DEFAULT, ONE_PASS
+from core.detectors import DEFAULT
 from dashboard import compute
 from dashboard.charts import verdict as charts
 from dashboard.language import class_name, t
 from dashboard.parts import pictures
 from dashboard.parts.chart import download_csv, show, table
+from dashboard.parts.decide import MARK, controls, say
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember, to_page
+from dashboard.parts.link import to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.picture_view import data_url, enlarged, spotlight
 from dashboard.parts.text import plain
-
-KEEPS = tuple(80 + i / 2 for i in range(40))  # percent of known pictures: 80, 80.5, ... 99.5
-ICON = {"ID": ":material/check_circle:", "OOD": ":material/help:"}
 
 
 def main():
@@ -42,35 +40,12 @@ def main():
     evidence(settings, [(i, looks[i], verdicts[i]) for i in shown], detector, keep)
 
 
-def controls():
-    """Draw who decides and how strictly. Returns: (detector, percent of known pictures kept)."""
-    remember("detector", tuple(ONE_PASS), DEFAULT)
-    remember("keep", KEEPS, 95.0)
-    titles = {name: t(f"detector.{name}") for name in ONE_PASS}
-    left, right = st.columns(2, gap="large")
-    with left:
-        detector = st.selectbox(
-            t("verdict.detector"),
-            list(ONE_PASS),
-            format_func=titles.get,
-            key="detector",
-            persist_state="session",
-            help=t("verdict.detector_help"),
-        )
-    with right:
-        keep = st.select_slider(t("verdict.keep"), KEEPS, format_func=lambda k: f"{k:g} %", key="keep", persist_state="session", help=t("verdict.keep_help"))
-    return detector, keep
-
-
 def card(picture_id, look, verdict, keep, *, compared):
     """Draw one picture with its verdict in words: beside the pictures, or above them on a phone and where two cards stand together."""
-    name, block = class_name(verdict.class_name), verdict.block
+    block = verdict.block
     words, views = (st.container(), st.container()) if compared else st.columns((4, 5), gap="medium")
     with words:
-        box = {"ID": st.success, "OOD": st.warning}[verdict.verdict]
-        box(f"**{t(f'verdict.says_{verdict.verdict}', name=name)}**", icon=ICON[verdict.verdict])
-        numbers = {"p": f"{100 * verdict.p_value:.1f}", "level": f"{100 - keep:g}", "confidence": f"{100 * verdict.confidence:.1f}"}
-        st.markdown(t(f"verdict.because_{verdict.verdict}", name=name, **numbers))
+        say(verdict, keep)
         if verdict.members:
             weakest = min(verdict.members, key=verdict.members.get)
             members = ", ".join(f"{t(f'detector.{m}')} {100 * q:.1f} %" for m, q in verdict.members.items())
@@ -166,7 +141,7 @@ def many(chosen, looks, verdicts):
     rows = []
     for i in found:
         v = verdicts[i]
-        mark = f"{'●' if v.verdict == 'ID' else '◆'} {t(f'word.{v.verdict}')}"
+        mark = f"{MARK[v.verdict]} {t(f'word.{v.verdict}')}"
         numbers = (round(100 * v.p_value, 2), class_name(v.class_name), round(100 * v.confidence, 2), v.score)
         rows.append((data_url(looks[i].seen), pictures.title(i), mark, *numbers))
     frame_of_all = table("picture file verdict p_value class confidence score", rows)

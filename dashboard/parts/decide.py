@@ -1,0 +1,40 @@
+"""Who decides and how strictly, and a verdict in words: the same on every page that judges pictures."""
+
+import streamlit as st
+
+from core.detectors import DEFAULT, ONE_PASS
+from dashboard.language import class_name, t
+from dashboard.parts.link import remember
+
+KEEPS = tuple(80 + i / 2 for i in range(40))  # percent of known pictures: 80, 80.5, ... 99.5
+ICON = {"ID": ":material/check_circle:", "OOD": ":material/help:"}
+MARK = {"ID": "●", "OOD": "◆"}
+
+
+def controls():
+    """Draw who decides and how strictly. Returns: (detector, percent of known pictures kept)."""
+    remember("detector", tuple(ONE_PASS), DEFAULT)
+    remember("keep", KEEPS, 95.0)
+    titles = {name: t(f"detector.{name}") for name in ONE_PASS}
+    left, right = st.columns(2, gap="large")
+    with left:
+        detector = st.selectbox(
+            t("verdict.detector"),
+            list(ONE_PASS),
+            format_func=titles.get,
+            key="detector",
+            persist_state="session",
+            help=t("verdict.detector_help"),
+        )
+    with right:
+        keep = st.select_slider(t("verdict.keep"), KEEPS, format_func=lambda k: f"{k:g} %", key="keep", persist_state="session", help=t("verdict.keep_help"))
+    return detector, keep
+
+
+def say(verdict, keep):
+    """Draw a verdict in words and the numbers behind it. Args: keep: percent of known pictures kept."""
+    name = class_name(verdict.class_name)
+    box = {"ID": st.success, "OOD": st.warning}[verdict.verdict]
+    box(f"**{t(f'verdict.says_{verdict.verdict}', name=name)}**", icon=ICON[verdict.verdict])
+    numbers = {"p": f"{100 * verdict.p_value:.1f}", "level": f"{100 - keep:g}", "confidence": f"{100 * verdict.confidence:.1f}"}
+    st.markdown(t(f"verdict.because_{verdict.verdict}", name=name, **numbers))
