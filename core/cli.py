@@ -276,6 +276,17 @@ def adapt(options):
     return 0
 
 
+def select(options):
+    from core.adaptation.command import select_for_pack
+
+    selection, file = select_for_pack(options, progress=_progress)
+    rows = [{"block": b, "similarity": s, "scaled": z, "selected": b in selection.selected} for b, s, z in _each(selection)]
+    document = {"blocks": rows, "selected": list(selection.selected), "threshold": selection.threshold, "pictures": selection.pictures, "file": file.name}
+    lines = [(b, f"{s:.6f}", f"{z:.4f}", "selected" if b in selection.selected else "") for b, s, z in _each(selection)]
+    _show(options, document, [("block", "similarity", "scaled", ""), *lines, (f"kept in {file}",)])
+    return 0
+
+
 def download(options):
     from core.images.sources import download as fetch
     from core.images.sources import download_folder
@@ -428,6 +439,13 @@ def _parser():
     sub.add_argument("--warmup-batches", type=_count, help="of DPLOT and RMT on source pictures; by default the method's own")
     sub.add_argument("--batch-size", type=_count, default=200)
     sub.add_argument("--seed", type=int, default=0, help="of the stream and of the methods (default 0)")
+    sub.add_argument("--reselect", action="store_true", help="select DPLOT's blocks anew even where the pack has a selection")
+
+    sub = computing(command(select, "select the blocks that DPLOT tunes alone and keep them with a pack", "--pack toybox --source toybox:train"))
+    sub.add_argument("--pack", required=True, help="name or folder of a pack")
+    sub.add_argument("--source", metavar="SRC", required=True, help="labelled pictures that the network was trained on")
+    sub.add_argument("--source-limit", type=_count, default=1000, help="how many of them (default 1000)")
+    sub.add_argument("--seed", type=int, default=0)
 
     sub = command(download, "download a picture set that is not part of this project", "CIFAR10")
     sub.add_argument("name", help="CIFAR10")
@@ -498,6 +516,10 @@ def _bench_lines(result):
             marks = " <- selected" * (block == blocks["selected"]) + " <- best" * (block == blocks["oracle"])
             lines.append((block, *(f"{values[k]:.1f}" for values in blocks["auroc"].values()), f"{blocks['mean'][k]:.1f}{marks}"))
     return lines
+
+
+def _each(selection):
+    return list(zip(selection.blocks, selection.similarity, selection.scaled, strict=True))
 
 
 def _adapt_lines(methods):

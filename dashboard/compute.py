@@ -570,3 +570,55 @@ def keep_run(bench, convention):
     title = run_title(bench.pack, bench.evaluation)
     with Store() as store:
         return store.add("bench", result, title=title, made_by=made_by, arrays=keep_scores(bench.evaluation)).id
+
+
+@st.cache_resource(show_spinner=False)
+def adaptations():
+    """Return the `core.adaptation.live.Adaptations` of this server."""
+    from core.adaptation.live import Adaptations
+
+    return Adaptations()
+
+
+def adaptation_runs(limit):
+    """Return the latest kept runs of adaptation, newest first. Raises: InputError if the store cannot be reached."""
+    from core.runs import Store
+
+    with Store() as store:
+        return store.list(kind="adaptation", limit=limit)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def adaptation_pictures(run_id):
+    """Return {batch: (K, S, S, 3) uint8}, the pictures that were kept of a run. Raises: InputError if the store cannot be reached or has no such run."""
+    from core.runs import Store
+
+    with Store() as store:
+        return {int(name.removeprefix("batch_")): array for name, array in store.arrays(run_id).items()}
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def can_open(spec, data_folder):
+    """Tell whether a source of pictures is on this machine. Args: data_folder: where "data:" looks, so that a change is noticed."""
+    from core.errors import InputError
+    from core.images.sources import open_source
+
+    try:
+        return len(open_source(spec)) > 0
+    except InputError:
+        return False
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def judged(run_name, batches, picture_id, domain, _one, _seen):
+    """Judge a picture by the methods of a run as they stand. Args: batches: how far each has come; _seen: (S, S, 3) uint8. Returns: as `Adaptation.judge`."""
+    from core.images.preprocess import stack
+
+    return {name: found[0] for name, found in _one.judge(stack([_seen]), domain).items()}
+
+
+def selection_of_blocks(pack_name):
+    """Return the `core.adaptation.selection.BlockSelection` that is kept for a pack, or None."""
+    from core.adaptation.kept import kept_selection
+
+    return kept_selection(pack_name)

@@ -1,14 +1,17 @@
-"""Let methods adapt to a stream: what `python -m core adapt` does."""
+"""Let methods adapt to a stream: what `python -m core adapt` and `select` do."""
 
 import time
 
 import torch
 
 from core.adaptation import ADAPTATIONS, make
+from core.adaptation.kept import keep_selection, kept_selection
 from core.adaptation.run import run, summarise
 from core.adaptation.stream import ReadyStream, Stream
 from core.errors import InputError
 from core.images.sources import open_source, read
+from core.packs import load_pack
+from core.provenance import command_line
 from core.table import look_up
 
 
@@ -31,6 +34,8 @@ def adapt_methods(options, network, preprocessing, *, progress, log):
     methods = {}
     for name in names:
         given = {"warmup": options.warmup_batches} if options.warmup_batches is not None and "warmup" in ADAPTATIONS[name].parameters else {}
+        if options.pack and not options.reselect and "blocks" in ADAPTATIONS[name].parameters and (kept := kept_selection(options.pack)):
+            given["blocks"] = kept.selected
         generator = torch.Generator().manual_seed(options.seed)
         log(f"{name}: setting up")
         began = time.perf_counter()
@@ -42,6 +47,16 @@ def adapt_methods(options, network, preprocessing, *, progress, log):
             log(f"{name}: batch {event.batch}, {event.domain}, error {error}")
         methods[name] = summarise(events, seconds_setup=seconds, selected_blocks=method.selected_blocks)
     return {"methods": methods}
+
+
+def select_for_pack(options, *, progress):
+    """Select the blocks that DPLOT tunes alone and keep them beside a pack's weights. Args: as `adapt_methods`. Returns: (BlockSelection, the file)."""
+    pack = load_pack(options.pack, device=options.device)
+    source = _pictures(options.source, pack.preprocessing, stop=options.source_limit, progress=progress("reading source pictures"))
+    generator = torch.Generator().manual_seed(options.seed)
+    made = make("dplot", pack.network, pack.preprocessing, source=source, generator=generator, progress=progress("selecting blocks"), warmup=0)
+    facts = {"command": command_line(options.arguments), "seed": options.seed, "device": str(pack.device)}
+    return made.selection, keep_selection(options.pack, made.selection, beside=True, **facts)
 
 
 def make_stream(options, preprocessing, *, progress):

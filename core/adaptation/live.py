@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 
@@ -24,8 +24,8 @@ from core.corruptions import corrupt
 from core.detectors.logits import energy
 from core.detectors.selected_norm import logits_with_norm
 from core.errors import InputError
-from core.images.sources import open_source, read
-from core.packs import load_pack
+from core.images.sources import data_folder, open_source, read
+from core.packs import describe, load_pack
 from core.probe import linear_head, probe
 from core.provenance import command_line, provenance
 from core.runs import Store
@@ -34,7 +34,7 @@ KIND = "adaptation"  # of what the run store keeps
 SHOWN = 16  # pictures of each batch that are kept for the eye
 PROBES = 64  # known pictures of the probe set, and as many unknown ones
 MOVED = 8  # pictures of each batch by which the drift of features is measured
-AT_ONCE, KEPT = 4, 12  # runs that go on at the same time, runs in memory
+AT_ONCE, KEPT, SHELVED = 4, 12, 12  # runs that go on at the same time, runs in memory, sources in memory
 IDLE = 1800  # seconds after which a paused run is cancelled
 
 
@@ -79,13 +79,14 @@ class Adaptation:
         before they are known; job; stored: its id in the run store, once it has ended; unstored: the InputError that kept it from being stored.
     """
 
-    def __init__(self, plan, turn):
+    def __init__(self, plan, turn, shelf):
         self.name, self.plan = secrets.token_urlsafe(12), plan
+        self._shelf = shelf
         self.lanes = {method: Lane(method) for method in plan.methods}
         self.pictures, self.batches, self.stored, self.unstored, self.job = {}, None, None, None, None
         self._turn, self._control = turn, threading.Condition()
         self._paused, self._upto, self._touched = False, 0, time.monotonic()
-        self._logits, self._pack = {}, None
+        self._logits, self._pack, self._watch = {}, None, None
 
     @property
     def state(self):
@@ -133,11 +134,11 @@ class Adaptation:
         """Do all of it, for `core.jobs.start`."""
         job.doing = "reading"
         use_threads()
-        self._pack = load_pack(self.plan.pack)
-        stream, source, watch = self._read(job)
+        self._pack = self._shelf.pack(self.plan.pack)
+        stream = self._stream(job)
         self.batches = len(stream)
         job.doing = "running"
-        setup = jobs.start(self._set_up, job, stream, source, watch)
+        setup = jobs.start(self._set_up, job, stream)
         try:
             while lane := self._next(job, setup):
                 self._advance(lane)
@@ -201,13 +202,17 @@ class Adaptation:
         sure, chosen = probabilities.max(1)
         return [Judged(pack.classes[k], s, verdict) for k, s, verdict in zip(chosen.tolist(), sure.tolist(), verdicts, strict=True)]
 
-    def _read(self, job):
-        """Return (Stream, Batch of source pictures, watch)."""
-        plan, see = self.plan, self._pack.preprocessing
-        known = _pictures(plan.pictures, see, plan.limit + PROBES, job)
-        source = _pictures(plan.source, see, plan.source_limit, job) if any("pictures" in ADAPTATIONS[m].needs for m in plan.methods) else None
-        unknown = _pictures(plan.unknown, see, max(plan.limit, PROBES), job) if plan.unknown else None
-        stream = Stream(
+    def _pictures(self, spec, count, job):
+        return self._shelf.read(spec, self._pack.preprocessing, count, job)
+
+    def _known(self, job):
+        """Return the known pictures, those of the stream first, then those of the probe set."""
+        return self._pictures(self.plan.pictures, self.plan.limit + PROBES, job)
+
+    def _stream(self, job):
+        plan, known = self.plan, self._known(job)
+        unknown = self._pictures(plan.unknown, PROBES if not plan.share else max(plan.limit, PROBES), job).images if plan.share else None
+        return Stream(
             known.images[: plan.limit],
             known.labels[: plan.limit],
             plan.corruptions,
@@ -215,20 +220,24 @@ class Adaptation:
             severity=plan.severity,
             batch_size=plan.batch_size,
             seed=plan.seed,
-            unknown=unknown.images if unknown else None,
+            unknown=unknown,
             share=plan.share,
         )
-        return stream, source, self._watch(known.images[-PROBES:], unknown.images[:PROBES]) if unknown else None
 
-    def _watch(self, known, unknown):
+    def _make_watch(self, job):
         """Return what tells the AUROC of Energy with the selected norm, the head being the network's as it stands."""
-        pack = self._pack
+        pack, known = self._pack, self._known(job).images[-PROBES:]
+        unknown = self._pictures(self.plan.unknown, PROBES, job).images
 
         def score(activations, network):
             weight, bias = linear_head(network)
             return energy(logits_with_norm(activations.features, activations.norm(pack.selection.selected), weight, bias))
 
         return ood_watch(known.float() / 255, unknown.float() / 255, score, under=self._under, blocks=pack.selection.blocks)
+
+    def _auroc(self, method, domain):
+        """Return the AUROC, or None before there are pictures to tell it by."""
+        return self._watch(method, domain) if self._watch else None
 
     def _under(self, domain, images):
         """Return pictures as they look in a domain, each time the same; where domains are mixed, each picture has its own."""
@@ -240,23 +249,36 @@ class Adaptation:
                 images[rows] = corrupt(images[rows], name, self.plan.severity, generator=g)
         return images
 
-    def _set_up(self, setup, job, stream, source, watch):
+    def _set_up(self, setup, job, stream):
         """Make every method, the quick ones first, and let it go on when it is ready."""
         use_threads()
-        for lane in sorted(self.lanes.values(), key=lambda lane: len(ADAPTATIONS[lane.name].needs)):
-            if job.stop.is_set():
-                raise jobs.Stopped
-            began = time.perf_counter()
-            try:
-                lane.method = self._make(lane, job, source)
-            except InputError as error:
-                lane.state, lane.error = "failed", error
-                continue
-            lane.seconds_setup = time.perf_counter() - began
-            guard = Guard(lane.method, action=self.plan.guard)
-            walk = _walk(lane, stream)
-            lane.events = run(lane.method, walk, setting=self.plan.setting, before=self._before, features=MOVED, watch=watch, guard=guard)
-            lane.state = "ready"
+        lanes = sorted(self.lanes.values(), key=lambda lane: (_learns(lane.name), len(ADAPTATIONS[lane.name].needs)))
+        quick = [lane for lane in lanes if "pictures" not in ADAPTATIONS[lane.name].needs]
+        for lane in quick:
+            self._ready(lane, job, stream, None)
+        if self.plan.unknown:
+            self._watch = self._make_watch(setup)
+        slow = [lane for lane in lanes if lane not in quick]
+        source = self._pictures(self.plan.source, self.plan.source_limit, setup) if slow else None
+        for lane in slow:
+            self._ready(lane, job, stream, source)
+
+    def _ready(self, lane, job, stream, source):
+        if job.stop.is_set():
+            raise jobs.Stopped
+        if _learns(lane.name):
+            wake_optimisers()  # not in turn: others go on
+        began = time.perf_counter()
+        try:
+            lane.method = self._make(lane, job, source)
+        except InputError as error:
+            lane.state, lane.error = "failed", error
+            return
+        lane.seconds_setup = time.perf_counter() - began
+        guard = Guard(lane.method, action=self.plan.guard)
+        walk = _walk(lane, stream)
+        lane.events = run(lane.method, walk, setting=self.plan.setting, before=self._before, features=MOVED, watch=self._auroc, guard=guard)
+        lane.state = "ready"
 
     def _make(self, lane, job, source):
         """Return the method of a lane, set up in turn with what else is computed."""
@@ -264,7 +286,7 @@ class Adaptation:
         if "warmup" in entry.parameters:
             given["warmup"] = self.plan.warmup
         if "blocks" in entry.parameters:
-            lane.selection = kept_selection(self.plan.pack)
+            lane.selection = None if self.plan.reselect else kept_selection(self.plan.pack)
             given["blocks"] = lane.selection.selected if lane.selection else None
 
         def progress(done, total):
@@ -302,11 +324,26 @@ class Adaptations:
     """The runs of a server. Every method may be called from any thread."""
 
     def __init__(self):
-        self._held, self._lock, self._turn = OrderedDict(), threading.Lock(), jobs.Turn()
+        self._held, self._lock, self._turn, self._shelf = OrderedDict(), threading.Lock(), jobs.Turn(), Shelf()
+        self._ahead = None
+
+    def prepare(self, plan):
+        """Read a plan's pictures in the background, so that a run of it starts at once; one plan at a time."""
+        if self._ahead is None or not self._ahead.running:
+            self._ahead = jobs.start(self._prepare, plan)
+
+    def _prepare(self, job, plan):
+        wake_optimisers()
+        preprocessing = self._shelf.pack(plan.pack).preprocessing
+        self._shelf.read(plan.pictures, preprocessing, plan.limit + PROBES, job)
+        if plan.unknown:
+            self._shelf.read(plan.unknown, preprocessing, PROBES, job)
+        if any("pictures" in ADAPTATIONS[method].needs for method in plan.methods):
+            self._shelf.read(plan.source, preprocessing, plan.source_limit, job)
 
     def start(self, plan):
         """Start a run. Returns: its `Adaptation`."""
-        one = Adaptation(plan, self._turn)
+        one = Adaptation(plan, self._turn, self._shelf)
         one.job = jobs.start(self._work, one, doing="waiting")
         with self._lock:
             self._held[one.name] = one
@@ -316,8 +353,9 @@ class Adaptations:
         return one
 
     def find(self, name):
-        """Return the `Adaptation` of a name, or None."""
-        return self._held.get(name)
+        """Return the `Adaptation` of a name or of an id in the run store, or None."""
+        with self._lock:
+            return self._held.get(name) or next((one for one in self._held.values() if name and one.stored == name), None)
 
     def ahead(self, one):
         """Return how many runs go on or wait before this one."""
@@ -336,6 +374,40 @@ class Adaptations:
         except Exception:
             logging.getLogger(__name__).exception("adaptation %s failed", one.name)
             raise
+
+
+class Shelf:
+    """Packs and pictures that were read, kept for the next run: to draw a toy takes longer than to adapt to it."""
+
+    def __init__(self):
+        self._lock, self._sets, self._packs = threading.Lock(), OrderedDict(), OrderedDict()
+
+    def pack(self, name):
+        """Return a loaded pack, anew when its files have changed."""
+        key = name, (describe(name).folder / "pack.toml").stat().st_mtime_ns
+        found = self._packs.get(key) or load_pack(name)
+        with self._lock:
+            self._packs[key] = found
+            while len(self._packs) > AT_ONCE:
+                self._packs.popitem(last=False)
+        return found
+
+    def read(self, spec, preprocessing, count, job):
+        """Return the first pictures of a source as a `core.images.sources.Batch`. Args: job: told of the progress. Raises: InputError, Stopped."""
+        key = spec, preprocessing, data_folder()
+        with self._lock:
+            held, lock = self._sets.setdefault(key, ([], threading.Lock()))
+            self._sets.move_to_end(key)
+            while len(self._sets) > SHELVED:
+                self._sets.popitem(last=False)
+        with lock:
+            if not held or held[0][0] < count:
+                batch = read(open_source(spec), preprocessing, stop=count, progress=job.report)
+                if not batch.names:
+                    raise InputError(f"No picture of {spec} can be read.", key="source.empty", spec=spec)
+                held[:] = [(count, batch)]
+            batch = held[0][1]
+        return replace(batch, images=batch.images[:count], labels=batch.labels[:count])
 
 
 @dataclass(frozen=True)
@@ -367,14 +439,16 @@ def use_threads():
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
 
 
+def wake_optimisers():
+    """Let torch import what it imports at the first optimiser of a process: seconds that nobody should wait for."""
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+
+
+def _learns(name):
+    return "lr" in ADAPTATIONS[name].parameters
+
+
 def _walk(lane, stream):
     """Yield a stream's batches; the lane knows the one that is being looked at."""
     for lane.last in stream:
         yield lane.last
-
-
-def _pictures(spec, preprocessing, count, job):
-    batch = read(open_source(spec), preprocessing, stop=count, progress=job.report)
-    if not batch.names:
-        raise InputError(f"No picture of {spec} can be read.", key="source.empty", spec=spec)
-    return batch

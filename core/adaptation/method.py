@@ -11,12 +11,15 @@ from core.adaptation.norms import has_batch_norm, has_norm
 from core.blocks import as_map, find_head
 from core.errors import InputError
 
-MISSING = {
-    "batch norm": "This network has no batch normalisation, which {} works by; choose source or lame, or take a network with it.",
-    "norm": "This network has no normalisation layers, whose scales and shifts {} changes; choose source, cotta or lame.",
-    "head": "This network has no linear head, whose inputs {} compares; choose source, bn or tent.",
-    "pictures": "{} needs pictures of the source, which the network was trained on; give some, on the command line with --source SRC.",
-    "labels": "{} needs labelled pictures of the source, which the network was trained on; give a source with labels.",
+MISSING = {  # what a method may need: the key of the error where it lacks, and its sentence
+    "batch norm": (
+        "adaptation.batch_norm",
+        "This network has no batch normalisation, which {} works by; choose source or lame, or take a network with it.",
+    ),
+    "norm": ("adaptation.norm", "This network has no normalisation layers, whose scales and shifts {} changes; choose source, cotta or lame."),
+    "head": ("adaptation.head", "This network has no linear head, whose inputs {} compares; choose source, bn or tent."),
+    "pictures": ("adaptation.pictures", "{} needs pictures of the source, which the network was trained on; give some, on the command line with --source SRC."),
+    "labels": ("adaptation.labels", "{} needs labelled pictures of the source, which the network was trained on; give a source with labels."),
 }
 
 
@@ -112,7 +115,8 @@ class Method:
             else:
                 there = has[need](self.origin)
             if not there:
-                raise InputError(MISSING[need].format(type(self).__name__), key=f"adaptation.{need.replace(' ', '_')}", method=type(self).__name__)
+                key, sentence = MISSING[need]
+                raise InputError(sentence.format(type(self).__name__), key=key, method=type(self).__name__)
 
 
 def descend(optimiser, loss):

@@ -17,7 +17,8 @@ class Plan:
         pictures: spec of the known pictures; limit: how many of them; source: spec of what the network was trained on; source_limit: how many.
         severity: 1 to 5; setting: a name of `SETTINGS`; batch_size: pictures; seed: of everything.
         unknown: spec of OOD pictures, for the probe set and for `share`, the part of each batch that is OOD; None for none.
-        guard: what is done on an alarm, see `core.adaptation.guard.Guard`; warmup: batches of the set-up, where a method has one.
+        guard: what is done on an alarm, see `core.adaptation.guard.Guard`; warmup: batches of the set-up, where a method has one;
+        reselect: whether DPLOT's blocks are selected anew even where a selection is kept.
     """
 
     pack: str
@@ -35,6 +36,7 @@ class Plan:
     share: float = 0.0
     guard: str = "warn"
     warmup: int = 25
+    reselect: bool = False
 
     def __post_init__(self):
         for name in self.methods:

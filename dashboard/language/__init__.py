@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.adaptation import ADAPTATIONS
 from core.training import METHODS
 
 LANGUAGES = {"ko": "한국어", "en": "English"}
@@ -44,6 +45,11 @@ def detector_name(name):
 def method_name(name):
     """Return a training method's title in the language in use: most are names and the same in all. Args: name: in `core.training.METHODS`."""
     return catalogue(language()).get(f"method.{name}", METHODS[name].title)
+
+
+def adaptation_name(name):
+    """Return an adaptation method's title in the language in use: most are names and the same in all. Args: name: in `core.adaptation.ADAPTATIONS`."""
+    return catalogue(language()).get(f"adaptation.{name}", ADAPTATIONS[name].title)
 
 
 def corruption_name(name):
