@@ -13,8 +13,8 @@ from dashboard.charts.style import GUIDE, KNOWN, MARK, UNKNOWN, tidy
 OUTCOMES = {
     "held": (KNOWN, "circle"),
     "doubted": ("#7D8894", "diamond"),
-    "noticed": ("#00866B", "diamond-x"),
-    "unnoticed": (UNKNOWN, "circle-x"),
+    "noticed": ("#00866B", "diamond-x-open"),
+    "unnoticed": (UNKNOWN, "circle-x-open"),
 }
 ROW = 25  # pixels
 LEAST = 0.0003  # the lowest p-value that the axis shows
@@ -46,14 +46,14 @@ def outcome_map(groups, outcomes, tips, words, *, shown):
             customdata=[[f"{corruption}:{severity}"] for corruption, severity in mine],
             text=[tips[cell] for cell in mine],
             mode="markers",
-            marker={"symbol": symbol, "size": 15 if symbol.endswith("-x") else 11, "color": "white", "opacity": 1, "line": {"width": 2, "color": colour}},
+            marker={"symbol": symbol, "size": 14 if crossed(kind) else 11, "color": "white", "opacity": 1, "line": {"width": 1.5, "color": "white"}},
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 1}},
             name=words[kind],
             showlegend=False,
             hovertemplate="%{text}<extra></extra>",
         )
-        mark = {"symbol": symbol, "size": 14, "color": colour, "line": {"width": 1.5, "color": "white"}}
+        mark = {"symbol": symbol, "size": 13, "color": colour, "line": {"width": 1.5, "color": colour if crossed(kind) else "white"}}
         figure.add_scatter(x=[None], y=[None], mode="markers", marker=mark, name=words[kind], hoverinfo="skip")
     corruption, severity = shown
     frame = {"x0": severity - 0.5, "x1": severity + 0.5, "y0": at[corruption] - 0.5, "y1": at[corruption] + 0.5}
@@ -86,7 +86,7 @@ def ladders(series, level, words, *, lines, expected=None):
         symbols = [OUTCOMES[outcome][1] for _, _, outcome in steps] if told else symbol
         colours = [OUTCOMES[outcome][0] for _, _, outcome in steps] if told else colour
         common = {"line": {"color": colour, "dash": dash, "width": 2.5}, "mode": "lines+markers", "name": name, "legendgroup": name}
-        mark = {"symbol": symbols, "size": 13 if told else 9, "color": colours, "line": {"width": 1, "color": "white"}}
+        mark = {"symbol": symbols, "size": 13 if told else 9, "color": colours, "line": {"width": 2 if told else 1, "color": colours if told else "white"}}
         for row, values in enumerate(zip(*[(c, p) for c, p, _ in steps], strict=True), 1):
             tip = "%{y:.2f} %"
             figure.add_scatter(
@@ -102,7 +102,7 @@ def ladders(series, level, words, *, lines, expected=None):
     ends = [severities[0] - 0.2, severities[-1] + 0.2]
     figure.add_scatter(x=ends, y=[100 * level] * 2, mode="lines", line=line, name=words["level"], hoverinfo="skip", row=2, col=1)
     tidy(figure, height=560)
-    figure.update_layout(margin={"t": 60}, legend={"y": 1, "yref": "container", "yanchor": "top"})
+    figure.update_layout(legend={"y": -0.13, "yanchor": "top"})
     figure.update_xaxes(tickvals=severities, ticktext=[words["clean"], *map(str, severities[1:])], range=ends)
     figure.update_xaxes(title=words["severity"], row=2, col=1)
     figure.update_yaxes(range=[-4, 104], tickvals=[0, 25, 50, 75, 100], row=1, col=1)
@@ -115,4 +115,9 @@ def ladders(series, level, words, *, lines, expected=None):
 def mark_of(outcome):
     """Return an outcome's mark as text: ● accepted, ◆ rejected, with ✕ where the answer is another than expected."""
     symbol = OUTCOMES[outcome][1]
-    return {MARK["ID"]: "●", MARK["OOD"]: "◆"}[symbol.removesuffix("-x")] + "✕" * symbol.endswith("-x")
+    return {MARK["ID"]: "●", MARK["OOD"]: "◆"}[symbol.removesuffix("-x-open")] + "✕" * crossed(outcome)
+
+
+def crossed(outcome):
+    """Tell whether an outcome's answer is another than expected."""
+    return OUTCOMES[outcome][1].endswith("-x-open")

@@ -134,7 +134,7 @@ def found(case, severity):
     elif case.clean.class_name != case.expected:
         parts.append(t("corruptions.lost", says=class_name(case.clean.class_name)))
     if case.clean.verdict == "OOD":
-        parts.append(t("corruptions.clean_rejected"))
+        parts.append(t("corruptions.clean_rejected", accepted=case.count(every, "held", "unnoticed"), n=len(every)))
     if kept:
         parts.append(t(f"corruptions.{case.mode}_kept_rejected", doubted=case.count(here, "doubted"), kept=kept))
     wrong = [cell for cell in every if case.outcomes[cell] in ("noticed", "unnoticed")]
@@ -262,7 +262,8 @@ def ladders(settings, case, corruption, keep):
         lines, caption = LINES, t("corruptions.groups_caption")
     with heading:
         st.header(finding)
-        st.markdown(told)
+        if told:
+            st.markdown(told)
     rows = [(name, k, round(100 * c, 2), round(100 * p, 3)) for name, each in series.items() for k, (c, p, _) in enumerate(each)]
     figure = charts.ladders(series, 1 - keep / 100, words, lines=lines, expected=expected)
     show(figure, alt=finding, table=table("corruption severity confidence p_value", rows), key=f"ladders_{way}")
@@ -341,8 +342,8 @@ def source_of(picture_id):
 
 
 def percent(p):
-    """Write a p-value in percent: two digits where it is small."""
-    return f"{100 * p:.2g}" if p < 0.1 else f"{100 * p:.0f}"
+    """Write a p-value in percent, with the more digits the smaller it is."""
+    return f"{100 * p:.2g}" if p < 0.01 else f"{100 * p:.1f}" if p < 0.1 else f"{100 * p:.0f}"
 
 
 def _look_into(name, degree):

@@ -322,7 +322,29 @@ def test_a_network_is_trained_cancelled_and_resumed_and_is_then_a_model(visit, p
     assert query(page)["pack"] != "toybox"
 
 
-PAGES = ["", "blocks", "detector", "confidence", "training", "runs"]
+def test_a_cell_opens_its_picture_and_a_picture_its_cell(visit):
+    page = visit("corruptions", pack="toybox", picture="toybox:test/3")
+    expect(page.get_by_role("heading", name=re.compile(r"^The fish is recognised under \d+ of 19 corruptions at severity 5"))).to_be_visible()
+    chart = page.get_by_test_id("stPlotlyChart").first
+    rows = chart.locator(".js-plotly-plot").evaluate("plot => Object.fromEntries(plot.layout.yaxis.ticktext.map((t, i) => [t, plot.layout.yaxis.tickvals[i]]))")
+    page.mouse.click(*at(chart, 1.7, rows["Fog"] + 0.3))  # a corner of the cell, not its mark
+    expect(page.get_by_role("heading", name="Fog, severity 2")).to_be_visible()
+    settle(page)
+    assert (query(page)["corruption"], query(page)["severity"]) == ("fog", "2")
+    expect(page.get_by_role("img", name="fish under the corruption Fog, severity 2")).to_have_count(2)  # enlarged, and in the gallery
+    page.get_by_role("button", name="Snow", exact=True).click()
+    expect(page.get_by_role("heading", name="Snow, severity 2")).to_be_visible()
+    settle(page)
+    page.get_by_role("radio", name="all severities").click()
+    expect(page.get_by_role("img", name=re.compile("^fish under the corruption Snow, severity"))).to_have_count(6)
+    settle(page)
+    page.reload()
+    settle(page)
+    expect(page.get_by_role("heading", name="Snow, severity 2")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("^fish under the corruption Snow, severity"))).to_have_count(6)
+
+
+PAGES = ["", "blocks", "detector", "confidence", "training", "corruptions", "runs"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -358,13 +380,21 @@ def test_nothing_is_asked_of_the_internet(visit, page, server):
 @pytest.mark.parametrize("language", ["en", "ko"])
 @pytest.mark.parametrize(
     ("name", "pack"),
-    [("verdict", "toybox"), ("blocks", "cifar10"), ("detector", "toybox"), ("confidence", "cifar10"), ("training", "cifar10-adversarial-mixup-resnet18")],
+    [
+        ("verdict", "toybox"),
+        ("blocks", "cifar10"),
+        ("detector", "toybox"),
+        ("confidence", "cifar10"),
+        ("training", "cifar10-adversarial-mixup-resnet18"),
+        ("corruptions", "toybox"),
+    ],
 )
 def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
     if not request.config.getoption("--screenshots"):
         pytest.skip("only with --screenshots")
     page.set_viewport_size({"width": 1280, "height": 1400})
-    visit("" if name == "verdict" else name, lang=language, pack=pack, picture="toybox:near/4")
+    picture = "toybox:test/3" if name == "corruptions" else "toybox:near/4"
+    visit("" if name == "verdict" else name, lang=language, pack=pack, picture=picture)
     page.wait_for_timeout(1500)  # the charts' entrance
     folder = ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
