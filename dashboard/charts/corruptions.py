@@ -105,7 +105,11 @@ def ladders(series, level, words, *, lines, expected=None):
     figure.update_layout(legend={"y": -0.13, "yanchor": "top"})
     figure.update_xaxes(tickvals=severities, ticktext=[words["clean"], *map(str, severities[1:])], range=ends)
     figure.update_xaxes(title=words["severity"], row=2, col=1)
-    figure.update_yaxes(range=[-4, 104], tickvals=[0, 25, 50, 75, 100], row=1, col=1)
+    least = min(y for trace in figure.data if trace.yaxis == "y" for y in trace.y if y is not None)
+    least = 25 * (max(least - 1, 0) // 25)  # a quarter of the axis below which nothing lies is not drawn
+    figure.update_yaxes(
+        range=[least - 0.04 * (100 - least), 100 + 0.04 * (100 - least)], tickvals=[t for t in (0, 25, 50, 75, 100) if t >= least], row=1, col=1
+    )
     low = min(100 * LEAST, *(100 * p for steps in series.values() for _, p, _ in steps))
     ticks = {"tickvals": [0.1, 1, 5, 20, 100], "ticktext": ["0.1", "1", "5", "20", "100"]}
     figure.update_yaxes(type="log", range=[np.log10(low) - 0.1, np.log10(150)], **ticks, row=2, col=1)

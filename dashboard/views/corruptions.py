@@ -325,7 +325,8 @@ def code(settings, case, detector, keep, seed):
         f'pack = load_pack("{settings.pack}")',
         f'picture = open_source("{source}")[{index}].open(near=pack.preprocessing.size)',
         f"images = gallery(stack([pack.preprocessing.see(picture)])[0], seed={seed})",
-        f'verdicts = pack.judge.judge(pack.probe(images), pack.classes, detector="{detector}", keep={keep / 100:g})',
+        "measured = pack.probe(images)",
+        f'verdicts = pack.judge.judge(measured, pack.classes, detector="{detector}", keep={keep / 100:g})',
         "for (name, severity), v in zip(cells(), verdicts, strict=True):",
         "    print(name, severity, v.class_name, v.confidence, v.p_value, v.verdict)",
     ]

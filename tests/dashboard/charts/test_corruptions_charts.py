@@ -111,6 +111,13 @@ def test_groups_have_a_line_each_and_one_legend_entry():
     assert len(drawn) == 10 and len({(t.line.color, t.line.dash, t.marker.symbol) for t in drawn}) == 5
 
 
+@pytest.mark.parametrize(("lowest", "ticks"), [(0.0, (0, 25, 50, 75, 100)), (0.3, (25, 50, 75, 100)), (0.76, (75, 100)), (0.999, (75, 100)), (1.0, (75, 100))])
+def test_the_axis_of_confidence_begins_a_quarter_below_what_is_drawn(lowest, ticks):
+    figure = charts.ladders({"Fog": [(lowest, 0.5, None)] * 6}, 0.05, LADDER, lines=LINES)
+    assert figure.layout.yaxis.tickvals == ticks
+    assert figure.layout.yaxis.range[0] < min(ticks[0], 100 * lowest) and figure.layout.yaxis.range[1] > 100
+
+
 def test_the_lowest_p_value_is_inside_the_axis():
     figure = charts.ladders({"Fog": [(0.5, 1e-5, None)] * 6}, 0.05, LADDER, lines=LINES)
     assert 10 ** figure.layout.yaxis2.range[0] < 1e-3
