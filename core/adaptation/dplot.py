@@ -48,7 +48,7 @@ class DPLOT(Method):
         and right matter, as in letters; blocks: names, selected before, instead of a selection.
         """
         if blocks:
-            self.needs = ("pictures",) if warmup else ()
+            self.needs = self.needs_with_blocks(warmup)
         super().__init__(network, preprocessing, **shared)
         self.momentum, self.paired = momentum, paired
         batch_statistics(self.network)
@@ -65,17 +65,35 @@ class DPLOT(Method):
         self.optimiser, self.optimiser_all = torch.optim.Adam(self.tuned, lr), torch.optim.Adam(self.all, lr_all)
 
     def step(self, images):
-        n = len(images)
-        views = torch.cat([images, images.flip(3)]) if self.paired else images
+        logits, taught = self.look(images)
+        self.learn(logits, taught, len(images))
+        return sum((logits + taught).split(len(images)))
+
+    def look(self, images):
+        """Return the (V * N, C) logits of student and teacher, view after view; those of the student carry a graph."""
+        views = self.views(images)
         logits = self.classify(views)
         with torch.no_grad():
-            taught = self.classify(views, self.teacher)
-        first = gradients(entropy(logits).mean(), self.tuned, retain_graph=True)
-        second = gradients(self.agreement(logits, taught, n), self.all)
+            return logits, self.classify(views, self.teacher)
+
+    def views(self, images):
+        return torch.cat([images, images.flip(3)]) if self.paired else images
+
+    def learn(self, logits, taught, n):
+        """Learn from a batch. Args: logits, taught: (V * n, C), as `look`; n: pictures."""
+        self.descend(entropy(logits).mean(), self.agreement(logits, taught, n))
+
+    def descend(self, uncertainty, disagreement):
+        """Take one step down each loss, both from the same graph, and let the teacher follow."""
+        first = gradients(uncertainty, self.tuned, retain_graph=True)
+        second = gradients(disagreement, self.all)
         step_by(self.optimiser, self.tuned, first)
         step_by(self.optimiser_all, self.all, second)
         follow(self.teacher, self.network, self.momentum)
-        return sum((logits + taught).split(n))
+
+    @staticmethod
+    def needs_with_blocks(warmup):
+        return ("pictures",) if warmup else ()
 
     @staticmethod
     def agreement(logits, taught, n):
