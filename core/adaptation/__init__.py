@@ -63,6 +63,16 @@ ADAPTATIONS = {
         "Yu et al., CVPR 2024",
         ("head", "pictures", "labels"),
     ),
+    "dplot_gated": Entry(
+        "DPLOT, gated",
+        "core.adaptation.gated:GatedDPLOT",
+        {
+            **{"lr": 1e-3, "lr_all": 1e-4, "momentum": 0.999, "warmup": 25, "source_batch": 128, "threshold": 0.75, "paired": True, "blocks": None},
+            **{"accept": 0.2, "reject": 0.05, "push": 1.0},
+        },
+        "our own, after Yu et al.",
+        ("head", "pictures", "labels"),
+    ),
 }
 SETTINGS = {
     "reset": "each corruption in turn, the method reset at each shift",
