@@ -1,4 +1,4 @@
-"""Measure and print a Markdown table: python -m benchmarks.run [probe] [detectors] [verdict] [corruptions] [start] [--json FILE] [--quick]"""
+"""Measure and print a Markdown table: python -m benchmarks.run [probe] [detectors] [verdict] [corruptions] [adaptation] [start] [--json FILE] [--quick]"""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.harness import document, machine, markdown
 
-MEASUREMENTS = ("probe", "detectors", "verdict", "corruptions", "start")
+MEASUREMENTS = ("probe", "detectors", "verdict", "corruptions", "adaptation", "start")
 
 
 def main(arguments=None):
