@@ -22,6 +22,18 @@ def uniform(shape, images, generator, *, low=0.0, high=1.0):
     return drawn.mul_(high - low).add_(low).to(images.device)
 
 
+def bits(shape, images, generator):
+    """Draw 16 random bits for each value: where that is fine enough, a quarter of the price of a float. Returns: int16, -32768 to 32767."""
+    count = math.prod(shape)
+    drawn = torch.empty(-(-count // 4), dtype=torch.int64, device=generator.device).random_(-(2**63), None, generator=generator)
+    return drawn.view(torch.int16)[:count].view(shape).to(images.device)
+
+
+def coarse(shape, images, generator, *, reach):
+    """Draw from the middles of 65,536 equal steps between -reach and reach. Returns: a tensor of that shape, in the images' dtype and device."""
+    return bits(shape, images, generator).to(images.dtype).add_(0.5).mul_(reach / 2**15)
+
+
 def normal(shape, images, generator, *, mean=0.0, std=1.0):
     """Draw from a normal distribution in the images' dtype. Returns: a tensor of that shape on their device."""
     drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=images.dtype)
@@ -74,7 +86,8 @@ def gaussian(images, sigma, *, edge="nearest", truncate=4.0):
     if int(truncate * sigma + 0.5) == 0:  # as there: nothing but the pixel itself is in reach
         return images
     down, across = (torch.from_numpy(_gaussian_matrix(size, sigma, edge, truncate)).to(images) for size in images.shape[-2:])
-    return ((images @ across.T).mT.contiguous() @ down.T).mT.contiguous()  # twice one large product: many small ones are slower on a CPU
+    rows = (images @ across.T).flatten(0, -3)  # (M, H, W)
+    return torch.bmm(down.expand(len(rows), -1, -1), rows).view(images.shape)
 
 
 @functools.lru_cache(maxsize=64)
@@ -120,17 +133,21 @@ def motion(images, angles, *, radius, sigma):
     weights = np.exp(-(offsets**2) / (2 * sigma**2))
     weights = weights[weights > LIGHTEST * weights.sum()]
     weights /= weights.sum()
-    n, _, height, width = images.shape
+    height, width = images.shape[2:]
     order = angles.argsort()
-    turns = torch.deg2rad(angles[order].cpu().double())
-    distances = torch.arange(len(weights))[:, None]
-    right, down = ((distances * along - 0.5).ceil().long() for along in (turns.cos(), turns.sin()))  # (taps, N)
-    reach = int(max(right.abs().max(), down.abs().max()))
-    padded = F.pad(images[order], (reach,) * 4, mode="replicate")
-    blurred = torch.zeros_like(images)
-    for weight, moves in zip(weights.tolist(), torch.stack((right, down), 2), strict=True):
-        (steps, counts), first = torch.unique_consecutive(moves, dim=0, return_counts=True), 0
-        for (x, y), count in zip(steps.tolist(), counts.tolist(), strict=True):
-            run = slice(first, first := first + count)
-            blurred[run].add_(padded[run, :, reach + y : reach + y + height, reach + x : reach + x + width], alpha=weight)
+    turns = np.deg2rad(angles[order].cpu().double().numpy())
+    distances = np.arange(len(weights))[:, None]
+    right, down = (np.ceil(distances * along - 0.5).astype(int) for along in (np.cos(turns), np.sin(turns)))  # (taps, N)
+    left, above = -right.min(), -down.min()  # neither is negative: the first tap does not move
+    padded = F.pad(images[order], (left, right.max(), above, down.max() + 1), mode="replicate")
+    wide = padded.shape[3]
+    padded = padded.flatten(2)
+    blurred = padded.new_zeros(*images.shape[:2], height * wide)  # rows as wide as the padded ones: a move is then one step along the memory
+    turned = (np.diff(right, axis=1) != 0) | (np.diff(down, axis=1) != 0)
+    for weight, xs, ys, turn in zip(weights.tolist(), right, down, turned, strict=True):
+        starts = [0, *(np.flatnonzero(turn) + 1).tolist()]
+        for start, end in zip(starts, [*starts[1:], len(images)], strict=True):
+            first = int((above + ys[start]) * wide + left + xs[start])
+            blurred[start:end].add_(padded[start:end, :, first : first + height * wide], alpha=weight)
+    blurred = blurred.view(*images.shape[:3], wide)[..., :width]
     return rounded(blurred[order.argsort()])

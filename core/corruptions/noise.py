@@ -1,8 +1,11 @@
 """Noise: every value of every channel on its own. Source of all: Hendrycks & Dietterich, ICLR 2019, as released."""
 
+import functools
+
+import numpy as np
 import torch
 
-from core.corruptions.common import at, normal, uniform
+from core.corruptions.common import at, bits, normal, uniform
 
 
 def gaussian_noise(images, severity, *, generator):
@@ -12,17 +15,48 @@ def gaussian_noise(images, severity, *, generator):
 
 
 def shot_noise(images, severity, *, generator):
-    """Count photons: Poisson. Severity: how many a white value sends."""
+    """Count photons: Poisson. Severity: how many a white value sends. As released, a picture has 256 grey levels: others count as the nearest."""
     photons = at(images, severity, (500, 250, 100, 75, 50), (60, 25, 12, 5, 3))
-    return torch.poisson((images * photons).to(generator.device), generator=generator).to(images.device) / photons
+    table, columns = _counts(photons)
+    drawn = uniform(images.shape, images, generator).mul_(columns)
+    column = drawn.floor()
+    entry = torch.from_numpy(table).to(images.device).index_select(0, (images * 255).round_().mul_(columns).add_(column).int().flatten()).view(images.shape)
+    other = entry.floor()
+    return torch.where(drawn.sub_(column) < entry.sub_(other), column, other.to(column)).div_(photons)
+
+
+@functools.lru_cache(maxsize=10)
+def _counts(photons):
+    """Return how Poisson numbers are drawn: each of the columns is equally likely, and holds its own number or one other.
+
+    Returns: (256 * columns,) float32 and columns. Row k, of the mean photons * k / 255, has in column j: the other number, plus the
+        probability, below 1, that it is j instead.
+    Source: Walker, Electronics Letters 10(8), 1974. 24 random bits and single precision change no probability by more than 1e-6.
+    """
+    columns = 1 << int(photons + 9 * photons**0.5 + 9).bit_length()
+    mean, rows = photons * np.arange(256) / 255, np.arange(256)
+    ratios = mean[:, None] / np.arange(1, columns)
+    logs = np.concatenate((-mean[:, None], np.log(ratios, out=np.full(ratios.shape, -np.inf), where=ratios > 0)), 1).cumsum(1)
+    left = np.exp(logs)
+    left *= columns / left.sum(1, keepdims=True)  # in columns; a poor number leaves room in its own, which a rich one fills
+    own, other = np.ones((256, columns)), np.tile(np.arange(columns), (256, 1))
+    for _ in range(columns):
+        poor, rich = np.where(left < 1 - 1e-9, left, 2).argmin(1), left.argmax(1)
+        open_ = left[rows, poor] < 1 - 1e-9
+        row, poor, rich = rows[open_], poor[open_], rich[open_]
+        own[row, poor], other[row, poor] = left[row, poor], rich
+        left[row, rich] -= 1 - left[row, poor]
+        left[row, poor] = 1
+    return (other + np.minimum(own, 1 - 2**-13)).astype(np.float32).ravel(), columns
 
 
 def impulse_noise(images, severity, *, generator):
     """Turn some values black or white. Severity: the share of values, half of them each."""
     share = at(images, severity, (0.01, 0.02, 0.03, 0.05, 0.07), (0.03, 0.06, 0.09, 0.17, 0.27))
-    drawn = uniform(images.shape, images, generator)
-    kept = drawn.ge(share)
-    return images.where(kept, drawn.ge_(share / 2))  # what is left between the two shares is 1, below both 0
+    drawn = bits(images.shape, images, generator)
+    half = round(share * 2**15)  # of the 65,536 values
+    changed = images.masked_fill(drawn < half - 2**15, 0.0)
+    return changed.masked_fill_(drawn >= 2**15 - half, 1.0)
 
 
 def speckle_noise(images, severity, *, generator):
