@@ -86,8 +86,13 @@ def gaussian(images, sigma, *, edge="nearest", truncate=4.0):
     if int(truncate * sigma + 0.5) == 0:  # as there: nothing but the pixel itself is in reach
         return images
     down, across = (torch.from_numpy(_gaussian_matrix(size, sigma, edge, truncate)).to(images) for size in images.shape[-2:])
-    rows = (images @ across.T).flatten(0, -3)  # (M, H, W)
-    return torch.bmm(down.expand(len(rows), -1, -1), rows).view(images.shape)
+    return columns(down, images @ across.T)
+
+
+def columns(matrix, images):
+    """Return matrix @ images, (..., H, W) with (K, H), in memory as it stands; the plain product turns every picture twice."""
+    rows = images.flatten(0, -3)
+    return torch.bmm(matrix.expand(len(rows), -1, -1), rows).view(*images.shape[:-2], len(matrix), images.shape[-1])
 
 
 @functools.lru_cache(maxsize=64)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from core.corruptions.common import SMALL, at, gaussian, uniform
+from core.corruptions.common import SMALL, at, coarse, columns, gaussian, uniform
 
 
 def contrast(images, severity, *, generator):
@@ -28,33 +28,36 @@ def elastic_transform(images, severity, *, generator):
     )
     height, width = images.shape[-2:]
     side = min(height, width) * (1 if max(height, width) <= SMALL else 244 / 224)
-    grid = torch.stack(torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy"), 2).to(images)  # (H, W, 2): x and y
-    warped = sampled(images, _affine(images, shift * side, generator, grid), corners=True)
+    warped = sampled(images, _affine(images, shift * side, generator).permute(0, 2, 3, 1), corners=True)
     if not strength:
         return warped
-    field = uniform((len(images), 2, height, width), images, generator, low=-1)
-    field = gaussian(field, sigma * side, edge="reflect", truncate=3.0) * (strength * side)
-    return sampled(warped, grid + field.permute(0, 2, 3, 1), corners=False)
+    field = coarse((len(images), 2, height, width), images, generator, reach=strength * side)
+    field = gaussian(field, sigma * side, edge="reflect", truncate=3.0)
+    field[:, 0] += torch.arange(width).to(images)
+    field[:, 1] += torch.arange(height).to(images)[:, None]
+    return sampled(warped, field.permute(0, 2, 3, 1), corners=False)
 
 
-def _affine(images, shift, generator, grid):
-    """Return (N, H, W, 2) where each pixel comes from when three anchors move by up to `shift` pixels."""
+def _affine(images, shift, generator):
+    """Return (N, 2, H, W), x and y of where each pixel comes from when three anchors move by up to `shift` pixels."""
     height, width = images.shape[-2:]
     x, y, arm = width // 2, height // 2, max(1, min(height, width) // 3)
     anchors = images.new_tensor([(x + arm, y + arm), (x + arm, y - arm), (x - arm, y - arm)])
     moved = anchors + uniform((len(images), 3, 2), images, generator, low=-shift, high=shift)
     # three equations a picture, in double precision on the CPU: some devices have neither
     back = torch.linalg.solve(F.pad(moved, (0, 1), value=1.0).cpu().double(), anchors.cpu().double().expand(len(images), 3, 2))
-    return (F.pad(grid, (0, 1), value=1.0).flatten(0, 1) @ back.to(images)).view(-1, height, width, 2)
+    along, down, start = back.to(images)[..., None, None].unbind(1)  # (N, 2, 1, 1) each
+    return (along * torch.arange(width).to(images) + start) + down * torch.arange(height).to(images)[:, None]
 
 
 def sampled(images, places, *, corners):
     """Read pictures bilinearly at places beyond which they are mirrored.
 
-    Args: places: (N, H, W, 2) x and y in pixels; corners: the mirror is the border's pixel itself, not its outer edge.
+    Args: places: (N, H, W, 2) x and y in pixels, fastest where all x lie before all y in memory; corners: the mirror is the border's pixel
+        itself, not its outer edge.
     """
     sizes = places.new_tensor(images.shape[:-3:-1])  # (W, H)
-    places = 2 * places / (sizes - 1).clamp(min=1) - 1 if corners else (2 * places + 1) / sizes - 1
+    places = places * (2 / (sizes - 1).clamp(min=1)) - 1 if corners else (2 * places + 1) * (1 / sizes) - 1
     return F.grid_sample(images, places, mode="bilinear", padding_mode="reflection", align_corners=corners)
 
 
@@ -64,11 +67,11 @@ def pixelate(images, severity, *, generator):
     height, width = images.shape[-2:]
     down, across = (_boxes(size, max(1, int(size * left))) for size in (height, width))
     up, along = (_boxes(max(1, int(size * left)), size) for size in (height, width))
-    pixels = (images * 255).round()
+    pixels = (images * 255).round_()
     for matrix in (across, along):  # Pillow shrinks, and enlarges, first across and then down; each time it rounds to 8 bits, halves up
-        pixels = (pixels @ torch.from_numpy(matrix).to(images).T + (0.5 + 1e-4)).floor_()
-        pixels = (torch.from_numpy(down if matrix is across else up).to(images) @ pixels + (0.5 + 1e-4)).floor_()
-    return pixels / 255
+        pixels = (pixels @ torch.from_numpy(matrix).to(images).T).add_(0.5 + 1e-4).floor_()
+        pixels = columns(torch.from_numpy(down if matrix is across else up).to(images), pixels).add_(0.5 + 1e-4).floor_()
+    return pixels.div_(255)
 
 
 def _boxes(size, target):

@@ -8,11 +8,10 @@ import torch
 from PIL import Image, ImageDraw
 from torch.nn import functional as F
 
-from core.corruptions.common import SMALL, at, filtered, gaussian, motion, normal, truncated, uniform, zoomed
+from core.corruptions.common import SMALL, at, coarse, gaussian, mirrored, motion, normal, truncated, uniform, zoomed
 
 GREY = (0.299, 0.587, 0.114)
 WATER, MUD = (175 / 255, 238 / 255, 238 / 255), (63 / 255, 42 / 255, 20 / 255)
-BOX = ((1 / 9,) * 3,) * 3
 # Mean red, green and blue and the deviation of the grey of the five photographs that the released frost draws from; two of them agree.
 FROSTS = ((0.30, 0.58, 0.65, 0.17), (0.79, 0.81, 0.84, 0.09), (0.79, 0.81, 0.84, 0.09), (0.54, 0.60, 0.65, 0.12), (0.44, 0.48, 0.53, 0.17))
 SHEET = 512  # pixels of a side of a frost texture
@@ -47,9 +46,10 @@ def snow(images, severity, *, generator):
     flakes = zoomed(normal((n, 1, height, width), images, generator, mean=mean, std=deviation), factor)
     flakes = truncated(flakes.masked_fill(flakes < least, 0.0))
     flakes = motion(flakes, uniform(n, images, generator, low=-135, high=-45), radius=radius, sigma=sigma)
-    grey = (images * images.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    white = torch.maximum(images, grey * 1.5 + 0.5)
-    return left * images + (1 - left) * white + (flakes + flakes.flip(2, 3))
+    red, green, blue = images.split(1, 1)
+    grey = (red * GREY[0]).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2])
+    white = torch.maximum(images, grey.mul_(1.5).add_(0.5))
+    return white.mul_(1 - left).add_(images, alpha=left).add_(flakes + flakes.flip(2, 3))
 
 
 def frost(images, severity, *, generator):
@@ -121,7 +121,7 @@ def fog(images, severity, *, generator):
     height, width = images.shape[-2:]
     cloud = clouds(images, 2 ** math.ceil(math.log2(max(height, width, 2))), decay, generator)[:, None, :height, :width]
     brightest = images.amax((1, 2, 3), keepdim=True)
-    return (images + amount * cloud) * (brightest / (brightest + amount))
+    return images.add(cloud, alpha=amount).mul_(brightest / (brightest + amount))
 
 
 def clouds(images, side, decay, generator):
@@ -133,7 +133,7 @@ def clouds(images, side, decay, generator):
     corners = images.new_zeros(n, 1, 1)
     while corners.shape[1] < side:
         cells = corners.shape[1]
-        wobble = uniform((3, n, cells, cells), images, generator, low=-(amplitude**2), high=amplitude**2)
+        wobble = coarse((3, n, cells, cells), images, generator, reach=amplitude**2)
         pair = corners + corners.roll(-1, 1)
         centres = (pair + pair.roll(-1, 2)) / 4 + wobble[0]
         tops = (corners + corners.roll(-1, 2) + centres + centres.roll(1, 1)) / 4 + wobble[1]
@@ -150,7 +150,8 @@ def brightness(images, severity, *, generator):
     more = at(images, severity, (0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5))
     value = images.amax(1, keepdim=True)
     raised = (value + more).clamp(max=1)
-    return torch.where(value > 0, images * (raised / value.clamp(min=torch.finfo(images.dtype).tiny)), raised)
+    black = raised.masked_fill(value > 0, 0.0)  # is added, where all three channels are 0
+    return (images * (raised / value.clamp(min=torch.finfo(images.dtype).tiny))).add_(black)
 
 
 def spatter(images, severity, *, generator):
@@ -194,58 +195,92 @@ def water(layer):
     Source: as released: Canny's edges, distance from them, its equalised histogram, an emboss kernel. Differs: the distance is Euclid's, not
         OpenCV's sum of 5 x 5 steps (2 % apart); a layer without a splash leaves the picture alone instead of making it undefined.
     """
-    heights = (layer[:, None].clamp(0, 1) * 255).floor()
-    distance = (filtered(_distance(_edges(heights), furthest=20), BOX) + 1e-3).floor()
-    embossed = filtered(_equalised(distance), ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))).clamp(0, 255)
-    shade = heights * filtered(embossed, BOX).round()
-    return (shade / shade.amax((2, 3), keepdim=True).clamp(min=1))[:, 0]
+    heights = (layer.clamp(0, 1) * 255).to(torch.int16).permute(1, 2, 0).contiguous()  # (H, W, N): neighbours lie far apart, in long runs
+    distance = (_boxed(_distance(_edges(heights), furthest=20).sqrt_()) + 1e-3).floor_()
+    embossed = _embossed(_equalised(distance, highest=20).short()).clamp_(0, 255)
+    shade = heights * _boxed(embossed.to(layer.dtype)).round_()
+    return (shade / shade.amax((0, 1)).clamp(min=1)).permute(2, 0, 1).contiguous()
+
+
+def _framed(x, place):
+    """Add a pixel on all four sides. Args: x: (H, W, N); place: f(positions from -1 to size, size) -> positions of the pixels to repeat."""
+    for side in (0, 1):
+        size = x.shape[side]
+        x = x.index_select(side, torch.from_numpy(place(np.arange(-1, size + 1), size)).to(x.device))
+    return x
+
+
+def _nearest(positions, size):
+    return positions.clip(0, size - 1)
+
+
+def _boxed(x):
+    """Return the mean of 3 x 3 pixels, mirrored borders. Args: x: (H, W, N) float."""
+    x = _framed(x, mirrored)
+    x = (x[:-2] + x[1:-1]).add_(x[2:])
+    return (x[:, :-2] + x[:, 1:-1]).add_(x[:, 2:]).mul_(1 / 9)
+
+
+def _embossed(x):
+    """Correlate (H, W, N) whole numbers with ((-2, -1, 0), (-1, 1, 1), (0, 1, 2)), mirrored borders."""
+    x = _framed(x, mirrored)
+    above, here, below = (x[i : x.shape[0] - 2 + i] for i in range(3))
+    beside = (here[:, 2:] - here[:, :-2]).add_(here[:, 1:-1]).sub_(above[:, 1:-1]).add_(below[:, 1:-1])
+    return beside.add_(below[:, 2:], alpha=2).sub_(above[:, :-2], alpha=2)
 
 
 def _edges(heights, *, low=50, high=150):
-    """Return (N, 1, H, W) bool: Canny's edges with Sobel gradients, |x| + |y| as their size. Args: heights: (N, 1, H, W), 0 to 255."""
-    around = F.pad(heights, (1, 1, 1, 1), mode="replicate")
-    smooth = around[..., :-2, :] + 2 * around[..., 1:-1, :] + around[..., 2:, :]
-    x = smooth[..., 2:] - smooth[..., :-2]
-    smooth = around[..., :-2] + 2 * around[..., 1:-1] + around[..., 2:]
-    y = smooth[..., 2:, :] - smooth[..., :-2, :]
-    size = x.abs() + y.abs()
-    outer = F.pad(size, (1, 1, 1, 1))
-    height, width = size.shape[2:]
+    """Return (H, W, N) bool: Canny's edges with Sobel gradients, |x| + |y| as their size. Args: heights: (H, W, N) int16, 0 to 255."""
+    around = _framed(heights, _nearest)
+    smooth = (around[:-2] + around[2:]).add_(around[1:-1], alpha=2)
+    x = smooth[:, 2:] - smooth[:, :-2]
+    smooth = (around[:, :-2] + around[:, 2:]).add_(around[:, 1:-1], alpha=2)
+    y = smooth[2:] - smooth[:-2]
+    across, down = x.abs(), y.abs()
+    size = across + down
+    outer = F.pad(size, (0, 0, 1, 1, 1, 1))
+    height, width = size.shape[:2]
 
     def beside(down, right):
-        return outer[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        return outer[1 + down : 1 + down + height, 1 + right : 1 + right + width]
 
-    flat, steep = y.abs() < math.tan(math.pi / 8) * x.abs(), y.abs() > math.tan(3 * math.pi / 8) * x.abs()
+    flat, steep = down < math.tan(math.pi / 8) * across, down > math.tan(3 * math.pi / 8) * across
     along, upright = (size > beside(0, -1)) & (size >= beside(0, 1)), (size > beside(-1, 0)) & (size >= beside(1, 0))
     falling, rising = (size > beside(-1, -1)) & (size > beside(1, 1)), (size > beside(-1, 1)) & (size > beside(1, -1))
-    crest = torch.where(flat, along, torch.where(steep, upright, torch.where(x * y < 0, rising, falling))) & (size > low)
+    slanted = torch.where((x < 0) ^ (y < 0), rising, falling)  # where one of them is 0, flat or steep decides
+    crest = torch.where(flat, along, torch.where(steep, upright, slanted)) & (size > low)
     edges, before = crest & (size > high), 0
     while (count := int(edges.sum())) != before:  # weak crests that touch an edge are edges
-        wide = F.pad(edges, (1, 1, 1, 1))
-        wide = wide[..., :-2] | wide[..., 1:-1] | wide[..., 2:]
-        edges, before = crest & (wide[:, :, :-2] | wide[:, :, 1:-1] | wide[:, :, 2:]), count
+        wide = F.pad(edges, (0, 0, 1, 1, 1, 1))
+        wide = wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]
+        edges, before = crest & (wide[:-2] | wide[1:-1] | wide[2:]), count
     return edges
 
 
 def _distance(edges, *, furthest):
-    """Return (N, 1, H, W) float: Euclid's distance in pixels to the nearest edge, at most `furthest`. Args: edges: (N, 1, H, W) bool."""
-    squares = (~edges).float() * furthest**2
-    for side in (3, 2):  # along the rows, then down the columns
-        nearest, size = squares.clone(), squares.shape[side]
-        for step in range(1, min(furthest, size)):
-            for here, there in ((step, 0), (0, step)):
-                part = nearest.narrow(side, here, size - step)
-                torch.minimum(part, squares.narrow(side, there, size - step) + step**2, out=part)
-        squares = nearest
-    return squares.sqrt()
+    """Return (H, W, N) float32: the square of Euclid's distance in pixels to the nearest edge, at most of `furthest`. Args: edges: (H, W, N) bool."""
+    (height, width), step = edges.shape[:2], 1
+    along = torch.where(edges, 0, furthest).short()
+    while step < min(furthest, width):  # along the rows each step looks twice as far
+        reached = along + step
+        torch.minimum(along[:, step:], reached[:, :-step], out=along[:, step:])
+        torch.minimum(along[:, :-step], reached[:, step:], out=along[:, :-step])
+        step *= 2
+    squares = along * along
+    nearest = squares.clone()
+    for step in range(1, min(furthest, height)):  # down the columns squares do not add up so
+        reached = squares + step**2
+        torch.minimum(nearest[step:], reached[:-step], out=nearest[step:])
+        torch.minimum(nearest[:-step], reached[step:], out=nearest[:-step])
+    return nearest.float()
 
 
-def _equalised(levels):
-    """Spread the histogram of each picture of whole numbers over 0 to 255, as OpenCV's equalizeHist."""
-    n, total = len(levels), levels[0].numel()
-    index = levels.flatten(1).long()
-    counts = torch.zeros(n, 256, dtype=levels.dtype, device=levels.device).scatter_add_(1, index, torch.ones_like(levels).flatten(1))
-    below = counts.cumsum(1)
-    first = counts.gather(1, index.amin(1, keepdim=True))
-    spread = ((below - first) * (255 / (total - first).clamp(min=1))).round()
-    return torch.where(first == total, index.to(levels.dtype), spread.gather(1, index)).view_as(levels)
+def _equalised(levels, *, highest):
+    """Spread the histogram of each picture over 0 to 255, as OpenCV's equalizeHist. Args: levels: (H, W, N) whole numbers from 0 to `highest`."""
+    n, total = levels.shape[2], levels.shape[0] * levels.shape[1]
+    index = levels.flatten(0, 1).long()
+    counts = torch.zeros(highest + 1, n, device=levels.device).scatter_add_(0, index, torch.ones_like(index, dtype=torch.float32))
+    first = counts.gather(0, index.amin(0, keepdim=True))
+    spread = ((counts.cumsum(0) - first) * (255 / (total - first).clamp(min=1))).round()
+    same = torch.arange(highest + 1, device=levels.device)[:, None]
+    return torch.where(first == total, same, spread).gather(0, index).view_as(levels)
