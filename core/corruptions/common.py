@@ -144,15 +144,14 @@ def motion(images, angles, *, radius, sigma):
     distances = np.arange(len(weights))[:, None]
     right, down = (np.ceil(distances * along - 0.5).astype(int) for along in (np.cos(turns), np.sin(turns)))  # (taps, N)
     left, above = -right.min(), -down.min()  # neither is negative: the first tap does not move
-    padded = F.pad(images[order], (left, right.max(), above, down.max() + 1), mode="replicate")
-    wide = padded.shape[3]
-    padded = padded.flatten(2)
-    blurred = padded.new_zeros(*images.shape[:2], height * wide)  # rows as wide as the padded ones: a move is then one step along the memory
-    turned = (np.diff(right, axis=1) != 0) | (np.diff(down, axis=1) != 0)
-    for weight, xs, ys, turn in zip(weights.tolist(), right, down, turned, strict=True):
-        starts = [0, *(np.flatnonzero(turn) + 1).tolist()]
-        for start, end in zip(starts, [*starts[1:], len(images)], strict=True):
-            first = int((above + ys[start]) * wide + left + xs[start])
-            blurred[start:end].add_(padded[start:end, :, first : first + height * wide], alpha=weight)
-    blurred = blurred.view(*images.shape[:3], wide)[..., :width]
+    padded = F.pad(images[order], (left, right.max(), above, down.max() + 1), mode="replicate").contiguous()
+    n, channels, tall, wide = padded.shape
+    blurred = padded.new_zeros(n, channels, height * wide)  # rows as wide as the padded ones: a move is then one step along the memory
+    strides = (channels * tall * wide, tall * wide, 1)
+    for weight, steps in zip(weights.tolist(), (above + down) * wide + left + right, strict=True):
+        starts = np.flatnonzero(np.diff(steps, prepend=-1))
+        for start, end, step in zip(starts.tolist(), [*starts[1:].tolist(), n], steps[starts].tolist(), strict=True):
+            moved = padded.as_strided((end - start, channels, height * wide), strides, start * strides[0] + step)
+            blurred[start:end].add_(moved, alpha=weight)
+    blurred = blurred.view(n, channels, height, wide)[..., :width]
     return rounded(blurred[order.argsort()])

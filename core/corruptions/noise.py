@@ -17,7 +17,7 @@ def gaussian_noise(images, severity, *, generator):
 def shot_noise(images, severity, *, generator):
     """Count photons: Poisson. Severity: how many a white value sends. As released, a picture has 256 grey levels: others count as the nearest."""
     photons = at(images, severity, (500, 250, 100, 75, 50), (60, 25, 12, 5, 3))
-    table, columns = _counts(photons)
+    table, columns = counts(photons)
     drawn = uniform(images.shape, images, generator).mul_(columns)
     column = drawn.floor()
     entry = torch.from_numpy(table).to(images.device).index_select(0, (images * 255).round_().mul_(columns).add_(column).int().flatten()).view(images.shape)
@@ -26,7 +26,7 @@ def shot_noise(images, severity, *, generator):
 
 
 @functools.lru_cache(maxsize=10)
-def _counts(photons):
+def counts(photons):
     """Return how Poisson numbers are drawn: each of the columns is equally likely, and holds its own number or one other.
 
     Returns: (256 * columns,) float32 and columns. Row k, of the mean photons * k / 255, has in column j: the other number, plus the
@@ -47,7 +47,7 @@ def _counts(photons):
         own[row, poor], other[row, poor] = left[row, poor], rich
         left[row, rich] -= 1 - left[row, poor]
         left[row, poor] = 1
-    return (other + np.minimum(own, 1 - 2**-13)).astype(np.float32).ravel(), columns
+    return (other + np.minimum(own, 1 - columns * 2.0**-24)).astype(np.float32).ravel(), columns
 
 
 def impulse_noise(images, severity, *, generator):

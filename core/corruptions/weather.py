@@ -245,15 +245,17 @@ def _edges(heights, *, low=50, high=150):
         return outer[1 + down : 1 + down + height, 1 + right : 1 + right + width]
 
     flat, steep = down < math.tan(math.pi / 8) * across, down > math.tan(3 * math.pi / 8) * across
-    along, upright = (size > beside(0, -1)) & (size >= beside(0, 1)), (size > beside(-1, 0)) & (size >= beside(1, 0))
-    falling, rising = (size > beside(-1, -1)) & (size > beside(1, 1)), (size > beside(-1, 1)) & (size > beside(1, -1))
-    slanted = torch.where((x < 0) ^ (y < 0), rising, falling)  # where one of them is 0, flat or steep decides
-    crest = torch.where(flat, along, torch.where(steep, upright, slanted)) & (size > low)
-    edges, before = crest & (size > high), 0
+    # whole numbers: above the one and not below the other is not below the larger of the first plus 1 and the other; comparing costs most here
+    along, upright = (size >= torch.maximum(beside(*there) + 1, beside(*back)) for there, back in (((0, -1), (0, 1)), ((-1, 0), (1, 0))))
+    falling, rising = (size > torch.maximum(beside(-1, -side), beside(1, side)) for side in (1, -1))
+    opposite = (x ^ y) < 0
+    slanted = (opposite & rising) | (~opposite & falling)
+    crest = ((flat & along) | (steep & upright) | (~(flat | steep) & slanted)) & (size > low)
+    framed = F.pad(crest & (size > high), (0, 0, 1, 1, 1, 1))
+    edges, before = framed[1:-1, 1:-1], 0
     while (count := int(edges.sum())) != before:  # weak crests that touch an edge are edges
-        wide = F.pad(edges, (0, 0, 1, 1, 1, 1))
-        wide = wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]
-        edges, before = crest & (wide[:-2] | wide[1:-1] | wide[2:]), count
+        wide, before = framed[:, :-2] | framed[:, 1:-1] | framed[:, 2:], count
+        torch.logical_and(wide[:-2] | wide[1:-1] | wide[2:], crest, out=edges)
     return edges
 
 

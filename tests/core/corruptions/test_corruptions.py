@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from benchmarks import plain_corruptions as plain
 from core.corruptions import COMMON, CORRUPTIONS, EXTRA, SEVERITIES, corrupt
 from core.corruptions.blur import taken_from
 from core.corruptions.common import gaussian, mirrored, motion, pad_mirrored, zoomed
 from core.corruptions.digital import sampled
+from core.corruptions.noise import counts
 from core.corruptions.weather import clouds, frosts, water
 from core.errors import InputError
 from core.images.sources import open_source
@@ -199,6 +200,26 @@ def test_noise_has_its_distribution(name, share):
     assert noise.std().item() == pytest.approx(expected, rel=0.02) and abs(noise.mean().item()) < 0.002
     columns = noise.transpose(0, 1).flatten(1)
     assert torch.corrcoef(columns).fill_diagonal_(0).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("photons", [500, 50, 3])
+def test_the_table_of_counts_is_poissons(photons):
+    table, columns = counts(photons)
+    other, own = np.divmod(table.reshape(256, columns).astype(float), 1)
+    chances = np.where(other == np.arange(columns), 1, own)  # a column that is its own alone says so by any number
+    for level in (0, 1, 17, 128, 255):
+        found = np.bincount(other[level].astype(int), 1 - chances[level], columns) + chances[level]
+        assert np.abs(found / columns - stats.poisson.pmf(np.arange(columns), photons * level / 255)).max() < 1e-6
+
+
+@pytest.mark.parametrize("grey", [0, 3, 102, 255])
+def test_photons_are_counted_one_by_one(grey):
+    found = corrupt(torch.full((60, 3, 32, 32), grey / 255, dtype=torch.float64), "shot_noise", 5, generator=seeded()) * 255
+    kept = stats.poisson.pmf(np.arange(50), 50 * grey / 255)
+    steps = np.floor(np.minimum(np.arange(50) / 50, 1) * 255 + 1e-3)
+    for step, chance in zip(steps[:40], kept[:40], strict=True):
+        if chance > 1e-3:
+            assert (found.round() == step).double().mean().item() == pytest.approx(chance, rel=0.1)
 
 
 @pytest.mark.parametrize(("sigma", "edge", "truncate"), [(0.25, "nearest", 4.0), (1, "nearest", 4.0), (6.4, "reflect", 3.0), (40, "reflect", 3.0)])
