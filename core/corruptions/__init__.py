@@ -61,4 +61,5 @@ def corrupt(images, name, severity, *, generator):
     if not (low >= 0 and high <= 1):  # also where a value is not a number
         raise ValueError("Pictures are float in [0, 1]; a value of these is outside, or not a number. Divide uint8 pictures by 255.")
     exact = images if images.element_size() >= 4 else images.float()
-    return truncated(entry.load()(exact, int(severity), generator=generator)).to(images.dtype)
+    found = entry.load()(exact, int(severity), generator=generator)
+    return truncated(found, out=found if found.data_ptr() != exact.data_ptr() else None).to(images.dtype)

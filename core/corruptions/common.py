@@ -45,9 +45,9 @@ def rounded(images):
     return (images * 255).round_().clamp_(0, 255).div_(255)  # in place: fresh memory for every step would cost more than the steps
 
 
-def truncated(images):
-    """Clip to [0, 1] and cut to 256 steps; see `core.corruptions.corrupt`."""
-    return (images * 255).add_(1e-3).floor_().clamp_(0, 255).div_(255)
+def truncated(images, *, out=None):
+    """Clip to [0, 1] and cut to 256 steps; see `core.corruptions.corrupt`. Args: out: what to write into, the images themselves if need be."""
+    return torch.mul(images, 255, out=out).add_(1e-3).floor_().clamp_(0, 255).div_(255)
 
 
 def mirrored(positions, size):

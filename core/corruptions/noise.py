@@ -4,8 +4,9 @@ import functools
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
-from core.corruptions.common import at, bits, normal, uniform
+from core.corruptions.common import at, coarse, normal, uniform
 
 
 def gaussian_noise(images, severity, *, generator):
@@ -22,7 +23,8 @@ def shot_noise(images, severity, *, generator):
     column = drawn.floor()
     entry = torch.from_numpy(table).to(images.device).index_select(0, (images * 255).round_().mul_(columns).add_(column).int().flatten()).view(images.shape)
     other = entry.floor()
-    return torch.where(drawn.sub_(column) < entry.sub_(other), column, other.to(column)).div_(photons)
+    own = drawn.sub_(column).lt_(entry.sub_(other))  # 1 or 0 as floats: quicker than a mask
+    return column.sub_(other).mul_(own).add_(other).div_(photons)
 
 
 @functools.lru_cache(maxsize=10)
@@ -53,10 +55,8 @@ def counts(photons):
 def impulse_noise(images, severity, *, generator):
     """Turn some values black or white. Severity: the share of values, half of them each."""
     share = at(images, severity, (0.01, 0.02, 0.03, 0.05, 0.07), (0.03, 0.06, 0.09, 0.17, 0.27))
-    drawn = bits(images.shape, images, generator)
-    half = round(share * 2**15)  # of the 65,536 values
-    changed = images.masked_fill(drawn < half - 2**15, 0.0)
-    return changed.masked_fill_(drawn >= 2**15 - half, 1.0)
+    drawn = coarse(images.shape, images, generator, reach=2)
+    return F.hardshrink(drawn, 2 * (1 - share)).add_(images)  # 0, or beyond 1 in size: clipped to black or white; no mask to make, which costs more
 
 
 def speckle_noise(images, severity, *, generator):
