@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import torch
 
-from core.corruptions.common import at, bits, filtered, gaussian, mirrored, motion, uniform, zoomed
+from core.corruptions.common import at, bits, cut, filtered, gaussian, mirrored, motion, uniform, zoomed
 
 WHOLE, TILE = 32 * 32, 8  # pixels up to which a zoom blur is done by matrices; of a side of the part that one of them makes
 
@@ -41,13 +41,15 @@ def glass_blur(images, severity, *, generator):
         ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
     )
     n, _, height, width = images.shape
-    levels = (gaussian(images, sigma) * 255).add_(1e-3).floor_().clamp_(0, 255).int()
-    pixels = (levels[:, 0] + (levels[:, 1] << 8) + (levels[:, 2] << 16)).flatten(1)  # (N, H * W): three channels that move as one
+    red, green, blue = cut(gaussian(images, sigma)).unbind(1)
+    pixels = (red + green * 256).add_(blue, alpha=65536).int().flatten(1)  # (N, H * W): three channels that move as one
     for _ in range(times):
         drawn = (bits((2, n, height, width), images, generator).int() * (2 * reach)) >> 16  # from -reach to reach - 1
         pixels = picked(pixels, taken_from(*drawn, reach))
-    pixels = pixels.view(n, height, width)
-    return gaussian(torch.stack([pixels & 255, (pixels >> 8) & 255, pixels >> 16], 1).to(images.dtype).div_(255), sigma)
+    moved = torch.empty_like(images, memory_format=torch.contiguous_format)
+    for channel in range(3):
+        moved[:, channel] = ((pixels >> 8 * channel) & 255).view(n, height, width)
+    return gaussian(moved.div_(255), sigma)
 
 
 def picked(values, places):

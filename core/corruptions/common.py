@@ -40,14 +40,19 @@ def normal(shape, images, generator, *, mean=0.0, std=1.0):
     return drawn.mul_(std).add_(mean).to(images.device)
 
 
-def rounded(images):
-    """Clip to [0, 1] and round to the nearest of 256 steps."""
-    return (images * 255).round_().clamp_(0, 255).div_(255)  # in place: fresh memory for every step would cost more than the steps
+def rounded(images, *, out=None):
+    """Clip to [0, 1] and round to the nearest of 256 steps. Args: out: what to write into, the images themselves if need be."""
+    return torch.mul(images, 255, out=out).round_().clamp_(0, 255).div_(255)  # in place: fresh memory for every step would cost more than the steps
 
 
 def truncated(images, *, out=None):
     """Clip to [0, 1] and cut to 256 steps; see `core.corruptions.corrupt`. Args: out: what to write into, the images themselves if need be."""
-    return torch.mul(images, 255, out=out).add_(1e-3).floor_().clamp_(0, 255).div_(255)
+    return cut(images, out=out).div_(255)
+
+
+def cut(images, *, out=None):
+    """Clip to [0, 1] and cut to whole numbers from 0 to 255, as `truncated`."""
+    return torch.mul(images, 255, out=out).add_(1e-3).floor_().clamp_(0, 255)
 
 
 def mirrored(positions, size):
@@ -154,4 +159,5 @@ def motion(images, angles, *, radius, sigma):
             moved = padded.as_strided((end - start, channels, height * wide), strides, start * strides[0] + step)
             blurred[start:end].add_(moved, alpha=weight)
     blurred = blurred.view(n, channels, height, wide)[..., :width]
-    return rounded(blurred[order.argsort()])
+    blurred = blurred[order.argsort()]
+    return rounded(blurred, out=blurred)

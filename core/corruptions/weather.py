@@ -280,9 +280,11 @@ def _distance(edges, *, furthest):
 def _equalised(levels, *, highest):
     """Spread the histogram of each picture over 0 to 255, as OpenCV's equalizeHist. Args: levels: (H, W, N) whole numbers from 0 to `highest`."""
     n, total = levels.shape[2], levels.shape[0] * levels.shape[1]
-    index = levels.flatten(0, 1).long()
-    counts = torch.zeros(highest + 1, n, device=levels.device).scatter_add_(0, index, torch.ones_like(index, dtype=torch.float32))
-    first = counts.gather(0, index.amin(0, keepdim=True))
-    spread = ((counts.cumsum(0) - first) * (255 / (total - first).clamp(min=1))).round()
-    same = torch.arange(highest + 1, device=levels.device)[:, None]
-    return torch.where(first == total, same, spread).gather(0, index).view_as(levels)
+    column = torch.arange(n, device=levels.device, dtype=torch.int32)
+    index = (levels.int() * n + column).flatten()  # of a level's count, for each picture
+    counts = torch.bincount(index, minlength=(highest + 1) * n).view(-1, n).to(levels.dtype)
+    below = counts.cumsum(0)
+    first = torch.where((below == counts) & (counts > 0), counts, 0).amax(0)  # how many have the lowest level that there is
+    spread = ((below - first) * (255 / (total - first).clamp(min=1))).round_()
+    same = torch.arange(highest + 1, device=levels.device, dtype=levels.dtype)[:, None]
+    return torch.where(first == total, same, spread).flatten().index_select(0, index).view_as(levels)
