@@ -91,4 +91,4 @@ class TwoForwards(DPLOT):
         step_by(self.optimiser, self.tuned, gradients(entropy(logits).mean(), self.tuned))
         step_by(self.optimiser_all, self.all, gradients(self.agreement(self.classify(views), taught, n), self.all))
         follow(self.teacher, self.network, self.momentum)
-        return sum((logits.detach() + taught).split(n))
+        return self.predict(logits.detach(), taught, n)

@@ -67,7 +67,11 @@ class DPLOT(Method):
     def step(self, images):
         logits, taught = self.look(images)
         self.learn(logits, taught, len(images))
-        return sum((logits + taught).split(len(images)))
+        return self.predict(logits, taught, len(images))
+
+    def predict(self, logits, taught, n):
+        """Return the (n, C) mean logits of student and teacher over the views: what the paper sums, so that confidence keeps its meaning."""
+        return torch.stack([*logits.split(n), *taught.split(n)]).mean(0)
 
     def look(self, images):
         """Return the (V * N, C) logits of student and teacher, view after view; those of the student carry a graph."""

@@ -65,7 +65,7 @@ class GatedDPLOT(DPLOT):
         self.p_values, self.accepted, self.rejected = p_values, p_values > self.accept, p_values <= min(self.reject, self.accept)
         logits, taught = self.look(images)
         self.learn(logits, taught, len(images))
-        return sum((logits + taught).split(len(images)))
+        return self.predict(logits, taught, len(images))
 
     def learn(self, logits, taught, n):
         count = int(self.accepted.sum())

@@ -296,7 +296,7 @@ class Adaptation:
         generator = torch.Generator().manual_seed(self.plan.seed)
         with self._turn:
             method = make(lane.name, pack.network, pack.preprocessing, source=source, generator=generator, progress=progress, stop=job.stop, **given)
-        if "blocks" in entry.parameters and lane.selection is None:
+        if "blocks" in entry.parameters and lane.selection is None and method.selection is not None:
             lane.selection = method.selection
             keep_selection(self.plan.pack, method.selection, source=self.plan.source, seed=self.plan.seed)
         return method

@@ -84,7 +84,7 @@ class RMT(Method):
             loss = loss + self.replay * F.cross_entropy(self.classify(pixels), labels, ignore_index=-1)
         descend(self.optimiser, loss)
         follow(self.teacher, self.network, self.momentum)
-        return logits + taught
+        return (logits + taught) / 2  # the paper's sum has the same order; so confidence keeps its meaning
 
     def _linear(self, inputs, outputs):
         """Return a layer with torch's usual first weights, but from our own generator: the global one is everybody's."""

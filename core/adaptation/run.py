@@ -33,6 +33,7 @@ class Event:
         entropy: mean, nats; confidence: mean maximum softmax; classes: effective number of predicted classes, 1 to C.
         calibration: for each of `BINS` bins of confidence (pictures, sum of confidence, right ones); ece: expected calibration error so far.
         drift: {block: length of the change of its weights over their length}; features: {block: 1 - mean cosine of its channel means to the source's}.
+        accepted: share of the pictures that drove the adaptation, None where the method has no gate.
         auroc: of the OOD detector that was given, after this batch; selected_blocks: as the method's; seconds: of this batch's `adapt`.
         peak_memory: bytes, of the device so far; of the whole process on a CPU. guard: `core.adaptation.guard.Report`; reset: whether the method was
         reset before this batch.
@@ -58,6 +59,7 @@ class Event:
     ece: float | None
     drift: dict
     features: dict
+    accepted: float | None
     auroc: float | None
     selected_blocks: tuple | None
     seconds: float
@@ -117,6 +119,7 @@ def run(method, stream, *, setting=None, before=False, features=0, watch=None, e
             classes=effective_classes(logits),
             drift=drift_of_weights(method),
             features=moved,
+            accepted=_accepted(method),
             auroc=auroc,
             selected_blocks=method.selected_blocks,
             seconds=seconds,
@@ -242,6 +245,12 @@ def peak_memory(device):
         return None
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def _accepted(method):
+    """Return the share of the last batch that a method's gate let drive the adaptation, or None where it has no gate."""
+    rows = getattr(method, "accepted", None)
+    return None if rows is None else rows.double().mean().item()
 
 
 def _timed(method, images):

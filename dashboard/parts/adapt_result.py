@@ -175,7 +175,9 @@ def pictures(result):
     right = {"before": sum(b == y for b, _, y in known), "after": sum(a == y for _, a, y in known), "n": len(known)}
     words = t("adapt.sheet", method=adaptation_name(method), batch=row["batch"], domain=corruption_name(row["domain"]), **right)
     st.image(charts.marked(shown[:n], *zip(*rows, strict=True)), alt=words)
-    st.caption(words + (t("adapt.sheet_unknown", n=n - len(known)) if n > len(known) else ""))
+    more = t("adapt.sheet_unknown", n=n - len(known)) if n > len(known) else ""
+    more += t("adapt.sheet_gate", n=round(row["accepted"] * row["n"]), of=row["n"]) if row.get("accepted") is not None else ""
+    st.caption(words + more)
 
 
 def drift(result, *, live):
