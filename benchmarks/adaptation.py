@@ -9,6 +9,7 @@ small: its length is for the user to choose.
 import itertools
 import time
 
+import numpy as np
 import torch
 
 from benchmarks.harness import interleaved, ratio, summary
@@ -57,9 +58,9 @@ def _measure(device, size, repetitions):
     seconds = interleaved(timed, repetitions=repetitions, warm_up=1, settle=settle)
     title = f"ResNet-18 of width 16, batch {size}, {device}"
     for name, entry in ADAPTATIONS.items():
-        note = f"against the plain pass; {_per_thousand(seconds[name], size).mean():.2f} s per 1,000 pictures"
+        note = f"against the plain pass; {np.median(_per_thousand(seconds[name], size)):.2f} s per 1,000 pictures"
         yield ratio("adaptation", f"{title}: {entry.title}", seconds, name, "plain", note)
-    note = f"against the plain pass; {_per_thousand(seconds['all views'], size).mean():.2f} s per 1,000 pictures"
+    note = f"against the plain pass; {np.median(_per_thousand(seconds['all views'], size)):.2f} s per 1,000 pictures"
     yield ratio("adaptation", f"{title}: CoTTA, every batch unfamiliar", seconds, "all views", "plain", note)
     yield ratio("adaptation", f"{title}: DPLOT, two student passes", seconds, "two forwards", "plain", "against the plain pass")
     yield ratio("adaptation", f"{title}: DPLOT, two student passes against one", seconds, "two forwards", "dplot", "above 1: one is faster")
