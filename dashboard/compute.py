@@ -572,12 +572,12 @@ def keep_run(bench, convention):
         return store.add("bench", result, title=title, made_by=made_by, arrays=keep_scores(bench.evaluation)).id
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=lambda apart: apart.close())
 def adaptations():
-    """Return the `core.adaptation.live.Adaptations` of this server."""
-    from core.adaptation.live import Adaptations
+    """Return the `core.adaptation.apart.Apart` of this server."""
+    from core.adaptation.apart import Apart
 
-    return Adaptations()
+    return Apart()
 
 
 def adaptation_runs(limit):
@@ -610,11 +610,12 @@ def can_open(spec, data_folder):
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
-def judged(run_name, batches, picture_id, domain, _one, _seen):
-    """Judge a picture by the methods of a run as they stand. Args: batches: how far each has come; _seen: (S, S, 3) uint8. Returns: as `Adaptation.judge`."""
-    from core.images.preprocess import stack
+def judged(run_name, batches, picture_id, domain, _seen):
+    """Judge a picture by the methods of a run as they stand.
 
-    return {name: found[0] for name, found in _one.judge(stack([_seen]), domain).items()}
+    Args: batches: how far each has come; _seen: (S, S, 3) uint8. Returns: {method: `core.adaptation.live.Judged`}, empty where the run is no more.
+    """
+    return {name: found[0] for name, found in adaptations().judge(run_name, _seen[None].copy(), domain).items()}
 
 
 def selection_of_blocks(pack_name):

@@ -352,6 +352,45 @@ class Adaptations:
                 del self._held[name]
         return one
 
+    def begin(self, plan):
+        """Start a run. Returns: its name."""
+        return self.start(plan).name
+
+    def look(self, name):
+        """Return a run as it stands, a `Seen`, or None if there is none of this name or id."""
+        one = self.find(name)
+        if one is None:
+            return None
+        lanes = {lane.name: SeenLane(lane.state, lane.done, lane.total, lane.error) for lane in one.lanes.values()}
+        latest = {len(lane.rows) for lane in one.lanes.values()} if one.busy else set(one.pictures)
+        return Seen(
+            name=one.name,
+            plan=one.plan,
+            state=one.state,
+            busy=one.busy,
+            ahead=self.ahead(one),
+            done=one.job.done,
+            total=one.job.total,
+            error=one.job.error,
+            stopping=one.job.stop.is_set(),
+            stored=one.stored,
+            unstored=one.unstored,
+            lanes=lanes,
+            document=one.document(),
+            pictures={batch: one.pictures[batch] for batch in latest if batch in one.pictures},
+        )
+
+    def control(self, name, what):
+        """Let a run "pause", "go_on", "step" or "cancel"; one that is not there does nothing."""
+        one = self.find(name)
+        if one is not None:
+            {"pause": one.pause, "go_on": one.go_on, "step": one.step, "cancel": one.cancel}[what]()
+
+    def judge(self, name, images, domain=None):
+        """Return what `Adaptation.judge` does of a run, empty where it is no more. Args: images: (N, S, S, 3) uint8 array."""
+        one = self.find(name)
+        return one.judge(torch.from_numpy(images).permute(0, 3, 1, 2), domain) if one is not None else {}
+
     def find(self, name):
         """Return the `Adaptation` of a name or of an id in the run store, or None."""
         with self._lock:
@@ -374,6 +413,40 @@ class Adaptations:
         except Exception:
             logging.getLogger(__name__).exception("adaptation %s failed", one.name)
             raise
+
+
+@dataclass(frozen=True)
+class SeenLane:
+    """How far a method is: as `Lane`."""
+
+    state: str
+    done: int
+    total: int
+    error: InputError | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run as it stands, plain data that can cross to another process.
+
+    Attributes: as `Adaptation` and its job; ahead: runs before it; stopping: whether it was asked to end; lanes: {method: SeenLane}; document: as
+        `Adaptation.document`; pictures: {batch: (K, S, S, 3) uint8}, while it runs only those that a method has seen last.
+    """
+
+    name: str
+    plan: object
+    state: str
+    busy: bool
+    ahead: int
+    done: int
+    total: int
+    error: InputError | None
+    stopping: bool
+    stored: str | None
+    unstored: InputError | None
+    lanes: dict
+    document: dict
+    pictures: dict
 
 
 class Shelf:

@@ -24,8 +24,8 @@ def main():
     settings = frame()
     st.title(t("adapt.title"))
     st.markdown(t("adapt.intro"))
-    one = compute.adaptations().find(current())
-    with st.expander(t("adapt.form"), icon=":material/tune:", expanded=one is None or not one.busy):
+    one = compute.adaptations().look(current())
+    with st.expander(t("adapt.form"), icon=":material/tune:", expanded=not current()):
         plan = adapt_plan.plan_form(settings)
     if plan is not None:
         compute.adaptations().prepare(plan)
@@ -64,7 +64,7 @@ def buttons(plan, one):
 
 def start(plan):
     """Start a run, which becomes the one that is shown."""
-    st.session_state["adaptation"] = compute.adaptations().start(plan).name
+    st.session_state["adaptation"] = compute.adaptations().start(plan)
     for key in ("adapt_at", "adapt_playing"):
         st.session_state.pop(key, None)
 
@@ -72,7 +72,7 @@ def start(plan):
 @st.fragment(run_every=UPDATE)
 def live():
     """Draw a run while it goes on; then the whole page once more."""
-    one = compute.adaptations().find(current())
+    one = compute.adaptations().look(current())
     if one is None or not one.busy:
         st.rerun()
     controls(one)
@@ -83,9 +83,13 @@ def live():
 @st.fragment(run_every=SLOWER)
 def more_live():
     """Draw what else moves while a run goes on, less often: charts are what a browser is busy with."""
-    one = compute.adaptations().find(current())
+    one = compute.adaptations().look(current())
     if one is not None and one.busy:
         adapt_result.draw_more(_result(one), live=True)
+
+
+def control(name, what):
+    compute.adaptations().control(name, what)
 
 
 def controls(one):
@@ -93,30 +97,38 @@ def controls(one):
     paused = one.state == "paused"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if paused:
-            st.button(t("adapt.go_on"), icon=":material/play_arrow:", key="adapt_go_on", on_click=one.go_on)
+            st.button(t("adapt.go_on"), icon=":material/play_arrow:", key="adapt_go_on", on_click=control, args=(one.name, "go_on"))
         else:
-            st.button(t("adapt.pause"), icon=":material/pause:", key="adapt_pause", on_click=one.pause, disabled=one.state != "running")
-        st.button(t("adapt.step"), icon=":material/skip_next:", key="adapt_step", on_click=one.step, disabled=one.state not in ("running", "paused"))
-        st.button(t("adapt.cancel"), icon=":material/stop:", key="adapt_cancel", on_click=one.cancel, disabled=one.job.stop.is_set())
+            st.button(t("adapt.pause"), icon=":material/pause:", key="adapt_pause", on_click=control, args=(one.name, "pause"), disabled=one.state != "running")
+        st.button(
+            t("adapt.step"),
+            icon=":material/skip_next:",
+            key="adapt_step",
+            on_click=control,
+            args=(one.name, "step"),
+            disabled=one.state not in ("running", "paused"),
+        )
+        st.button(t("adapt.cancel"), icon=":material/stop:", key="adapt_cancel", on_click=control, args=(one.name, "cancel"), disabled=one.stopping)
 
 
 def progress(one):
     """Draw how far each method has come."""
     if one.state == "waiting":
-        st.progress(0.0, t("adapt.waiting", n=compute.adaptations().ahead(one)))
+        st.progress(0.0, t("adapt.waiting", n=one.ahead))
         return
     if one.state == "reading":
-        st.progress(min(one.job.done / max(one.job.total, 1), 1.0), t("adapt.reading"))
+        st.progress(min(one.done / max(one.total, 1), 1.0), t("adapt.reading"))
         return
     with st.grid(len(one.lanes), min_column_width=200, gap="small"):
-        for lane in one.lanes.values():
-            name, done = adaptation_name(lane.name), len(lane.rows)
+        batches = one.document["batches"]
+        for method, lane in one.lanes.items():
+            name, done = adaptation_name(method), len(one.document["methods"][method]["rows"])
             if lane.state == "failed":
                 st.error(f"**{name}**: {explain(lane.error)}", icon=":material/error:")
             elif lane.state == "setting up":
                 st.progress(min(lane.done / max(lane.total, 1), 1.0), t("adapt.setting_up", method=name))
             else:
-                st.progress(min(done / max(one.batches or 1, 1), 1.0), t("adapt.at_batch", method=name, done=done, batches=one.batches))
+                st.progress(min(done / max(batches or 1, 1), 1.0), t("adapt.at_batch", method=name, done=done, batches=batches))
 
 
 def ended(settings, one):
@@ -135,7 +147,7 @@ def ended(settings, one):
     if run is not None:
         document, plan, sheets = run.result, plan_of(run.result["plan"]), compute.adaptation_pictures(run.id)
     else:
-        document, plan, sheets = one.document(), one.plan, one.pictures
+        document, plan, sheets = one.document, one.plan, one.pictures
     result = adapt_result.result_of(document, plan, sheets)
     if result.done:
         other = compared(kept, run)
@@ -169,12 +181,12 @@ def shown(kept, one):
 def say(one):
     """Say how a run ended, where it did not go through."""
     if one.state == "failed":
-        st.error(explain(one.job.error) if one.job.error else t("adapt.failed"), icon=":material/error:")
+        st.error(explain(one.error) if one.error else t("adapt.failed"), icon=":material/error:")
     elif one.state == "cancelled":
         st.info(t("adapt.cancelled"), icon=":material/stop_circle:")
-    for lane in one.lanes.values():
+    for method, lane in one.lanes.items():
         if lane.state == "failed" and one.state != "failed":
-            st.error(f"**{adaptation_name(lane.name)}**: {explain(lane.error)}", icon=":material/error:")
+            st.error(f"**{adaptation_name(method)}**: {explain(lane.error)}", icon=":material/error:")
     if one.unstored is not None:
         st.warning(t("adapt.unstored", reason=explain(one.unstored)), icon=":material/database_off:")
 
@@ -246,9 +258,9 @@ def before_and_after(settings, one, result):
     remember("adapt_domain", domains, one.plan.corruptions[-1])
     titles = {name: corruption_name(name) for name in domains}
     domain = st.segmented_control(t("adapt.own_under"), domains, format_func=titles.get, required=True, key="adapt_domain", persist_state="session")
-    done = tuple(len(lane.rows) for lane in one.lanes.values())
+    done = tuple(len(lane["rows"]) for lane in one.document["methods"].values())
     source = compute.verdicts(settings.pack, [looks[chosen]], detector="consensus", keep=0.95)[0]
-    found = compute.judged(one.name, done, chosen, domain, one, looks[chosen].seen)
+    found = compute.judged(one.name, done, chosen, domain, looks[chosen].seen)
     rows = [(t("adapt.own_source"), class_name(source.class_name), 100 * source.confidence, t(f"word.{source.verdict}"), 100 * source.p_value)]
     for method, judged in found.items():
         verdict = judged.verdict
@@ -285,7 +297,7 @@ def explanation(settings):
 
 
 def _result(one):
-    return adapt_result.result_of(one.document(), one.plan, dict(one.pictures))
+    return adapt_result.result_of(one.document, one.plan, one.pictures)
 
 
 def _play(on, done):
