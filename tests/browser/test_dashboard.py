@@ -344,7 +344,44 @@ def test_a_cell_opens_its_picture_and_a_picture_its_cell(visit):
     expect(page.get_by_role("img", name=re.compile("^fish under the corruption Snow, severity"))).to_have_count(6)
 
 
-PAGES = ["", "blocks", "detector", "confidence", "training", "corruptions", "runs"]
+def batches_seen(page, method="Model as it is"):
+    """Return how many batches a method has seen, as its progress says."""
+    return int(re.search(rf"{method}: batch (\d+) of", page.get_by_test_id("stMain").inner_text()).group(1))
+
+
+def test_a_run_is_paused_stepped_cancelled_and_opened_again(visit, page):
+    visit("adaptation", pack="toybox", adapt_corruptions="gaussian_noise,fog", adapt_methods="source,bn", adapt_pictures="1000", adapt_batch="10")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("heading", level=2, name=re.compile(r"after \d+ of 200 batches"))).to_be_visible(timeout=120_000)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    page.reload()  # in the middle
+    settle(page)
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    page.wait_for_timeout(1500)
+    before = batches_seen(page)
+    page.wait_for_timeout(1500)
+    assert batches_seen(page) == before < 200  # it holds still
+    page.get_by_role("button", name="Step one batch").click()
+    expect(page.get_by_text(f"Model as it is: batch {before + 1} of 200")).to_be_visible()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled; what there was is kept.")).to_be_visible()
+    settle(page)
+    finding = page.get_by_role("heading", level=2).first.inner_text()
+    run = query(page)["adaptation"]
+    assert re.fullmatch("[0-9a-f]{16}", run) and "of 200 batches" in finding
+    again = visit("adaptation", adaptation=run)
+    expect(again.get_by_role("heading", level=2, name=finding)).to_be_visible()
+    expect(again.get_by_role("button", name="Start", exact=True)).to_be_enabled()
+    upload(again, letter_png=b"no picture")
+    expect(again.get_by_text("letter.png").first).to_be_visible()
+    upload(again, noise_png=noise())
+    expect(again.get_by_text(re.compile("^(Every method answers as|Another answer than)"))).to_be_visible()
+
+
+PAGES = ["", "blocks", "detector", "confidence", "training", "adaptation", "corruptions", "runs"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -386,6 +423,7 @@ def test_nothing_is_asked_of_the_internet(visit, page, server):
         ("detector", "toybox"),
         ("confidence", "cifar10"),
         ("training", "cifar10-adversarial-mixup-resnet18"),
+        ("adaptation", "toybox"),
         ("corruptions", "toybox"),
     ],
 )
@@ -395,6 +433,10 @@ def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
     page.set_viewport_size({"width": 1280, "height": 1400})
     picture = "toybox:test/3" if name == "corruptions" else "toybox:near/4"
     visit("" if name == "verdict" else name, lang=language, pack=pack, picture=picture)
+    if name == "adaptation":
+        page.get_by_role("button", name={"en": "Start", "ko": "시작"}[language], exact=True).click()
+        page.get_by_role("button", name={"en": "Replay", "ko": "다시 재생"}[language]).wait_for(timeout=400_000)
+        settle(page)
     page.wait_for_timeout(1500)  # the charts' entrance
     folder = ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)

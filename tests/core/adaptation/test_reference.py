@@ -1,6 +1,11 @@
-"""The errors of the authors' released code on the same weights, pictures and settings; minutes on a CPU."""
+"""The errors of the authors' released code on the same weights, pictures and settings.
+
+All of it takes half an hour on two cores, most of it DPLOT's selection of blocks; BLOCKSCOPE_LONG=1 asks for it. What learns nothing, and TENT, is always
+held against the reference.
+"""
 
 import json
+import os
 
 import pytest
 import torch
@@ -14,6 +19,8 @@ from core.networks.build import load
 
 pytestmark = pytest.mark.slow
 THEIR_NAME = {"bn": "norm_test"}
+LONG = pytest.mark.skipif(not os.environ.get("BLOCKSCOPE_LONG"), reason="takes minutes: set BLOCKSCOPE_LONG=1")
+QUICK = ("source", "bn", "tent")
 BOUNDS = {"source": 0.2, "bn": 0.2, "tent": 1.0, "eata": 1.0, "sar": 1.0, "roid": 1.0, "dplot": 1.5}  # points of mean error
 
 
@@ -41,7 +48,7 @@ def results(data, expected):
     return result
 
 
-@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=LONG) for name in BOUNDS])
 def test_the_mean_error_is_that_of_the_released_code(results, expected, name):
     mean = expected["methods"][THEIR_NAME.get(name, name)]["mean"]
     assert results(name)["mean"] == pytest.approx(mean, abs=BOUNDS[name])
@@ -52,11 +59,17 @@ def test_what_does_not_learn_has_the_same_error_in_each_domain(results, expected
     assert results(name)["errors"] == pytest.approx(expected["methods"][THEIR_NAME.get(name, name)]["errors"], abs=0.3)
 
 
+@LONG
 def test_dplot_selects_the_same_blocks_but_for_one(results, expected):
     found, theirs = set(results("dplot")["selected_blocks"]), set(expected["methods"]["dplot"]["selected"])
     assert len(found ^ theirs) <= 1
 
 
-def test_dplot_beats_tent_beats_bn_beats_source(results):
-    means = [results(name)["mean"] for name in ("dplot", "tent", "bn", "source")]
+def test_tent_beats_bn_beats_source(results):
+    means = [results(name)["mean"] for name in ("tent", "bn", "source")]
     assert means == sorted(means)
+
+
+@LONG
+def test_dplot_beats_tent(results):
+    assert results("dplot")["mean"] < results("tent")["mean"]
