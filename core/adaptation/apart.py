@@ -4,10 +4,12 @@ Python lets one thread of a process compute at a time but within large operation
 """
 
 import os
+import secrets
+import subprocess
+import sys
 import threading
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from multiprocessing.managers import BaseManager
+from pathlib import Path
 
 from core import jobs
 
@@ -21,7 +23,7 @@ class Apart:
     """
 
     def __init__(self):
-        self._lock, self._manager, self._far = threading.Lock(), None, None
+        self._lock, self._process, self._far = threading.Lock(), None, None
 
     def prepare(self, plan):
         """Start the process and let it read a plan's pictures, in the background."""
@@ -41,17 +43,23 @@ class Apart:
     def judge(self, name, images, domain=None):
         return self._call("judge", name, images, domain, needed=False) or {}
 
+    @property
+    def pid(self):
+        """Return the number of the process, or None."""
+        return self._process.pid if self._process else None
+
     def close(self):
         """End the process."""
         with self._lock:
-            if self._manager is not None:
-                self._manager.shutdown()
-            self._manager = self._far = None
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            self._process = self._far = None
 
     def _call(self, method, *arguments, needed=True):
         """Call a method over there, once more in a new process if that one has died. Args: needed: whether to start one for it."""
         for last in (False, True):
-            far = self._process(needed)
+            far = self._reach(needed)
             if far is None:
                 return None
             try:
@@ -60,14 +68,13 @@ class Apart:
                 if last:
                     raise
 
-    def _process(self, needed):
+    def _reach(self, needed):
+        """Return what stands for the other side, or None where there is no process and none is needed."""
         with self._lock:
-            if self._manager is not None and not self._manager._process.is_alive():
-                self._manager = self._far = None
-            if self._manager is None and needed:
-                manager = _Manager(ctx=get_context("spawn"))
-                manager.start(_end_with_parent)
-                self._manager, self._far = manager, manager.Adaptations()
+            if self._process is not None and self._process.poll() is not None:
+                self._process = self._far = None
+            if self._process is None and needed:
+                self._process, self._far = _begin()
             return self._far
 
 
@@ -84,11 +91,35 @@ def _adaptations():
 _Manager.register("Adaptations", _adaptations, exposed=("prepare", "begin", "look", "control", "judge"))
 
 
-def _end_with_parent():
-    """Let this process end when the one that started it does, however that ends."""
+def _begin():
+    """Start the process. It is no child of multiprocessing, which would carry out there whatever program runs here."""
+    root = str(Path(__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    command = [sys.executable, "-m", "core.adaptation.apart"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+    key = secrets.token_hex(32)
+    process.stdin.write(f"{key}\n")
+    process.stdin.flush()
+    manager = _Manager(process.stdout.readline().strip(), key.encode())
+    manager.connect()
+    return process, manager.Adaptations()
+
+
+def serve():
+    """Be that process: read the key, print the address, and end when the other side does, however it ends."""
+    key = sys.stdin.readline().strip()
+    server = _Manager(authkey=key.encode()).get_server()
+    print(server.address, flush=True)
 
     def watch():
-        wait([parent_process().sentinel])
+        sys.stdin.read()  # it closes with whoever holds the other end
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    from core.adaptation import apart
+
+    apart.serve()  # by its name in the package: what is sent across is known by that
