@@ -85,7 +85,7 @@ class Adaptation:
         self.lanes = {method: Lane(method) for method in plan.methods}
         self.pictures, self.batches, self.stored, self.unstored, self.job = {}, None, None, None, None
         self._turn, self._control = turn, threading.Condition()
-        self._paused, self._steps, self._touched = False, range(0), time.monotonic()
+        self._paused, self._upto, self._touched = False, 0, time.monotonic()
         self._logits, self._pack, self._watch = {}, None, None
 
     @property
@@ -103,16 +103,15 @@ class Adaptation:
 
     def pause(self):
         """Hold still when the methods that are one batch behind the others have caught up, so that a step moves them together."""
-        furthest = max(self._counts(), default=0)
-        self._set(True, furthest - 1, furthest)
+        self._set(True, 0)
 
     def go_on(self):
-        self._set(False, 0, 0)
+        self._set(False, 0)
 
     def step(self):
         """Compute one more batch, of whichever methods are furthest behind, and hold still."""
-        behind = min(self._counts(), default=0)
-        self._set(True, behind, behind + 1)
+        behind = min((len(lane.rows) for lane in self.lanes.values() if lane.state == "ready"), default=0)
+        self._set(True, behind + 1)
 
     def cancel(self):
         """End soon; what there is stays and is stored."""
@@ -152,13 +151,10 @@ class Adaptation:
         if all(lane.state == "failed" for lane in self.lanes.values()):
             raise next(iter(self.lanes.values())).error
 
-    def _counts(self):
-        return [len(lane.rows) for lane in self.lanes.values() if lane.state == "ready"]
-
-    def _set(self, paused, low, high):
-        """Let all go on, or while paused only those that have seen from `low` to below `high` batches."""
+    def _set(self, paused, upto):
+        """Let all go on, or while paused only those that have seen fewer than `upto` batches."""
         with self._control:
-            self._paused, self._steps, self._touched = paused, range(max(low, 0), high), time.monotonic()
+            self._paused, self._upto, self._touched = paused, upto, time.monotonic()
             self._control.notify_all()
 
     def _next(self, job, setup):
@@ -170,7 +166,10 @@ class Adaptation:
                 if job.stop.is_set():
                     raise jobs.Stopped
                 going = [lane for lane in self.lanes.values() if lane.state in ("setting up", "ready")]
-                able = [lane for lane in going if lane.state == "ready" and (not self._paused or len(lane.rows) in self._steps)]
+                able = [lane for lane in going if lane.state == "ready"]
+                if self._paused:
+                    one_behind = max(len(lane.rows) for lane in self.lanes.values()) - 1
+                    able = [lane for lane in able if len(lane.rows) < self._upto or len(lane.rows) == one_behind]
                 if able or not going:
                     return min(able, key=lambda lane: len(lane.rows), default=None)
                 setup.check()
