@@ -17,6 +17,7 @@ from dashboard.parts.text import plain
 
 LISTED = 50
 UPDATE, SLOWER = 0.45, 1.5  # seconds between two drawings while a run goes on
+BUTTON = 170  # pixels
 SPEEDS = (1, 2, 5, 10)  # batches a second
 
 
@@ -94,21 +95,13 @@ def control(name, what):
 
 def controls(one):
     """Draw pause, step and cancel."""
-    paused = one.state == "paused"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if paused:
-            st.button(t("adapt.go_on"), icon=":material/play_arrow:", key="adapt_go_on", on_click=control, args=(one.name, "go_on"))
-        else:
-            st.button(t("adapt.pause"), icon=":material/pause:", key="adapt_pause", on_click=control, args=(one.name, "pause"), disabled=one.state != "running")
-        st.button(
-            t("adapt.step"),
-            icon=":material/skip_next:",
-            key="adapt_step",
-            on_click=control,
-            args=(one.name, "step"),
-            disabled=one.state not in ("running", "paused"),
-        )
-        st.button(t("adapt.cancel"), icon=":material/stop:", key="adapt_cancel", on_click=control, args=(one.name, "cancel"), disabled=one.stopping)
+    paused, still = one.state == "paused", one.state not in ("running", "paused")
+    hold = ("go_on", ":material/play_arrow:") if paused else ("pause", ":material/pause:")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):  # of one width each: none may slip from under a click
+        words, look = t(f"adapt.{hold[0]}"), {"width": BUTTON}
+        st.button(words, icon=hold[1], key="adapt_hold", on_click=control, args=(one.name, hold[0]), disabled=still, **look)
+        st.button(t("adapt.step"), icon=":material/skip_next:", key="adapt_step", on_click=control, args=(one.name, "step"), disabled=still, **look)
+        st.button(t("adapt.cancel"), icon=":material/stop:", key="adapt_cancel", on_click=control, args=(one.name, "cancel"), disabled=one.stopping, **look)
 
 
 def progress(one):
