@@ -13,7 +13,7 @@ PAPER = "#FFFFFF"
 def bands(figure, domains, names):
     """Mark where the look of the pictures changes, with its name above. Args: domains: one a batch; names: {domain: title}. Returns: the figure."""
     starts = [k for k, domain in enumerate(domains) if k == 0 or domain != domains[k - 1]]
-    for place, (k, end) in enumerate(zip(starts, [*starts[1:], len(domains)], strict=True)):
+    for place, (k, end) in enumerate(zip(starts, [*starts, len(domains)][1:], strict=True)):
         if place % 2:
             figure.add_vrect(x0=k + 0.5, x1=end + 0.5, fillcolor=GUIDE, opacity=0.12, line_width=0, layer="below")
         if len(starts) <= 20:
@@ -44,7 +44,7 @@ def errors(tracks, batches, domains, names, words):
         x = list(range(1, len(each) + 1))
         mark = {"symbol": symbol, "size": 6, "color": colour, "opacity": 0.45}
         figure.add_scatter(x=x, y=each, mode="markers", marker=mark, legendgroup=title, showlegend=False, name=title, hovertemplate="%{y:.1f} %")
-        line = {"color": colour, "dash": dash, "width": 3}
+        line = {"color": colour, "dash": dash, "width": 3 if k < len(LINES) else 1.5}
         last = next((value for value in reversed(running) if value is not None), None)
         name = title if last is None else f"{title}: {last:.1f} %"
         figure.add_scatter(x=x, y=running, mode="lines", line=line, legendgroup=title, name=name, hovertemplate="%{y:.1f} %")
