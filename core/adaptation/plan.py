@@ -1,6 +1,6 @@
 """What a run of adaptation does, as plain data: enough to do it again. No torch here."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from core.adaptation import ADAPTATIONS, SETTINGS
 from core.table import look_up
@@ -61,4 +61,7 @@ class Plan:
 
 def plan_of(document):
     """Read what `Plan.document` wrote. Raises: InputError for names that this version does not know."""
+    known = {field.name: None for field in fields(Plan)}
+    for name in document:
+        look_up(known, name, kind="part of a plan")
     return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in document.items()})

@@ -168,7 +168,16 @@ def shown(kept, one):
     if run is None or run.kind != "adaptation":
         st.info(t("adapt.gone"), icon=":material/history_toggle_off:")
         return None
-    return run
+    return run if read(run) else None
+
+
+def read(run):
+    """Return the `Result` of a kept run, without its pictures; None and a sentence where another version wrote what this one does not know."""
+    try:
+        return adapt_result.result_of(run.result, plan_of(run.result["plan"]), {})
+    except InputError as error:
+        st.error(explain(error), icon=":material/error:")
+        return None
 
 
 def say(one):
@@ -193,7 +202,7 @@ def compared(kept, run):
     titles = {"": t("runs.with_none"), **others}
     chosen = st.selectbox(t("adapt.with"), list(titles), format_func=titles.get, key="adapt_with", persist_state="session")
     other = next((one for one in kept if one.id == chosen), None)
-    return adapt_result.result_of(other.result, plan_of(other.result["plan"]), {}) if other else None
+    return read(other) if other else None
 
 
 def replay(result, other):

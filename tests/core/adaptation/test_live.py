@@ -48,6 +48,8 @@ def test_a_plan_is_what_its_document_says_and_knows_its_names():
     for wrong in ({"methods": ("sauce",)}, {"setting": "sideways"}, {"guard": "sleep"}):
         with pytest.raises(InputError):
             replace(PLAN, **wrong)
+    with pytest.raises(InputError, match="no part of a plan named 'mood'"):
+        plan_of(PLAN.document() | {"mood": "new"})
 
 
 def test_a_plan_is_a_command_that_is_understood():
