@@ -13,7 +13,6 @@ from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
-from dashboard.parts.text import plain
 
 LISTED = 50
 UPDATE, SLOWER = 0.45, 1.5  # seconds between two drawings while a run goes on
@@ -317,7 +316,7 @@ def _reopen():
 
 
 def _title(run):
-    return f"{plain(run.title)} ({run.created:%Y-%m-%d %H:%M} UTC)"
+    return f"{run.title} ({run.created:%Y-%m-%d %H:%M} UTC)"
 
 
 main()
