@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core import jobs
 
-_LOST = (EOFError, ConnectionError, BrokenPipeError)
+_LOST = (EOFError, ConnectionError, FileNotFoundError)  # the last where its socket is gone
 
 
 class Apart:
@@ -51,10 +51,7 @@ class Apart:
     def close(self):
         """End the process."""
         with self._lock:
-            if self._process is not None:
-                self._process.kill()
-                self._process.wait()
-            self._process = self._far = None
+            self._end()
 
     def _call(self, method, *arguments, needed=True):
         """Call a method over there, once more in a new process if that one has died. Args: needed: whether to start one for it."""
@@ -65,14 +62,27 @@ class Apart:
             try:
                 return getattr(far, method)(*arguments)
             except _LOST:
+                self._forget(far)
                 if last:
                     raise
+
+    def _forget(self, far):
+        """Let go of a process that no longer answers: for a moment after its end it may still count as alive."""
+        with self._lock:
+            if self._far is far:
+                self._end()
+
+    def _end(self):
+        if self._process is not None:
+            self._process.kill()
+            with self._process:  # closes its pipes and waits
+                self._process = self._far = None
 
     def _reach(self, needed):
         """Return what stands for the other side, or None where there is no process and none is needed."""
         with self._lock:
             if self._process is not None and self._process.poll() is not None:
-                self._process = self._far = None
+                self._end()
             if self._process is None and needed:
                 self._process, self._far = _begin()
             return self._far
@@ -100,7 +110,10 @@ def _begin():
     key = secrets.token_hex(32)
     process.stdin.write(f"{key}\n")
     process.stdin.flush()
-    manager = _Manager(process.stdout.readline().strip(), key.encode())
+    address = process.stdout.readline().strip()
+    if not address:
+        raise RuntimeError(f"the process that adapts did not start; it ended with {process.wait()}")
+    manager = _Manager(address, key.encode())
     manager.connect()
     return process, manager.Adaptations()
 
