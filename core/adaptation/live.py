@@ -5,6 +5,7 @@ One batch at a time is computed on a server, in turn, whoever asked for it.
 """
 
 import logging
+import math
 import os
 import secrets
 import threading
@@ -497,11 +498,13 @@ class Judged:
 
 
 def row_of(event):
-    """Return an `Event` as a dict of plain data; of the predictions only those of the pictures that are kept."""
+    """Return an `Event` as a dict of plain data, None for NaN as in the run store; of the predictions only those of the pictures that are kept."""
     left_out = ("calibration", "guard", "selected_blocks")
     row = {name: value for name, value in vars(event).items() if name not in left_out}
     row |= {name: list(row[name][:SHOWN]) for name in ("predicted", "before", "labels")}
     report = {name: value for name, value in vars(event.guard).items() if name in ("diversity", "raised", "alarm", "went_back")}
+    row |= {name: {block: _number(value) for block, value in row[name].items()} for name in ("drift", "features")}
+    row |= {name: _number(row[name]) for name in ("entropy", "confidence")}
     return row | report | {"raised": list(report["raised"]), "counts": {name: list(count) for name, count in event.counts.items()}}
 
 
@@ -519,6 +522,10 @@ def use_threads():
 def wake_optimisers():
     """Let torch import what it imports at the first optimiser of a process: seconds that nobody should wait for."""
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+
+
+def _number(value):
+    return value if math.isfinite(value) else None
 
 
 def _learns(name):

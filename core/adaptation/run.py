@@ -162,7 +162,11 @@ class Totals:
 
 
 def calibration(confidence, right):
-    """Sort pictures into equal bins of confidence. Args: (N,) in [0, 1], (N,) bool. Returns: (BINS, 3) float64: pictures, sum of confidence, right."""
+    """Sort pictures into equal bins of confidence. Args: (N,) in [0, 1], NaN counts as 0; (N,) bool.
+
+    Returns: (BINS, 3) float64: pictures, sum of confidence, right.
+    """
+    confidence = confidence.nan_to_num(0.0)  # of a network that has collapsed to no numbers: the guard says so
     place = (confidence * BINS).long().clamp(max=BINS - 1)
     values = torch.stack([torch.ones_like(confidence), confidence, right.to(confidence)], 1).double()
     return torch.zeros(BINS, 3, dtype=torch.float64).index_add(0, place, values)

@@ -186,7 +186,7 @@ def drift(result, *, live):
     if st.session_state.get("adapt_drift") not in kinds:
         st.session_state["adapt_drift"] = "drift"
     kind = st.session_state["adapt_drift"]
-    values = {m: rows[-1][kind] for m, rows in result.rows.items() if rows and rows[-1][kind]}
+    values = {m: rows[-1][kind] for m, rows in result.rows.items() if rows and rows[-1][kind] and None not in rows[-1][kind].values()}
     if not values:
         return
     blocks = list(next(iter(values.values())))
@@ -280,7 +280,9 @@ def _alarm_marks(result):
 
 
 def _alarm_finding(result, kind):
-    last = {adaptation_name(m): rows[-1][kind] for m, rows in result.rows.items() if rows}
+    last = {adaptation_name(m): rows[-1][kind] for m, rows in result.rows.items() if rows and rows[-1][kind] is not None}
+    if not last:
+        return t("adapt.entropy_axis")
     surest = min(last, key=last.get)
     return t("adapt.entropy_found", method=surest, entropy=f"{last[surest]:.2f}")
 

@@ -382,6 +382,13 @@ def test_a_method_that_is_set_up_says_so_while_others_go_on(far):
     assert words("adapt.eye_waits", method=name("bn")) in text(page), "the last method is the one that is looked at first"
 
 
+def test_a_run_whose_server_process_has_died_gets_a_sentence(far):
+    far.runs["live"] = seen("running")
+    page = visit(adaptation="live")
+    far.runs.clear()
+    assert [i.value for i in healthy(page.run()).info] == [words("adapt.gone")] and not page.header
+
+
 def test_a_cancel_is_asked_for_once(far):
     far.runs["live"] = seen("running", stopping=True)
     assert visit(adaptation="live").button(key="adapt_cancel").disabled
@@ -408,9 +415,17 @@ def test_a_collapse_is_told_where_it_began(far, back, then):
     assert len(crosses) == 2 and all(cross["x"] == [2, 4] for cross in crosses)
 
 
-def test_a_run_without_an_answer_that_is_a_number_is_an_alarm_too(far):
-    far.runs["live"] = seen("running", document_of=document(bn={"batch_1": {"alarm": True}}))
-    assert words("adapt.sign_broken") in visit(adaptation="live").warning[0].value
+@pytest.mark.parametrize("state", ["running", "done"])
+def test_answers_that_are_no_numbers_are_an_alarm_and_leave_gaps(far, state):
+    nothing = {"alarm": True, "entropy": None, "confidence": None, "classes": 1.0, "drift": dict.fromkeys(BLOCKS), "features": dict.fromkeys(BLOCKS)}
+    far.runs["live"] = seen(state, document_of=document(state=state, bn={f"batch_{k}": nothing for k in (3, 4)}))
+    page = visit(adaptation="live")
+    assert words("adapt.sign_broken") in page.warning[0].value and page.header[0].value == found(4)
+    assert words("adapt.entropy_found", method=name("source"), entropy="0.20") in [h.value for h in page.subheader]
+    (entropy,) = (chart["data"] for chart in charts(page) if chart["layout"]["yaxis"]["title"]["text"] == words("adapt.entropy_axis"))
+    assert [trace["x"] for trace in entropy if trace["name"] == name("bn")] == [[1, 2]]
+    far.runs["live"] = seen(state, document_of=document({"bn": WRONG["bn"]}, state=state, bn={f"batch_{k}": nothing for k in range(1, 5)}), wrong={"bn": ()})
+    healthy(page.run())
 
 
 # A run that has ended

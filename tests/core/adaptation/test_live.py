@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from core.adaptation import make
 from core.adaptation.kept import keep_selection, kept_selection
 from core.adaptation.live import Adaptations
 from core.adaptation.plan import Plan, plan_of
@@ -124,6 +125,24 @@ def test_a_method_that_cannot_run_does_not_stop_the_others(runs, monkeypatch):
     one.job.wait(120)
     assert one.lanes["bn"].state == "failed" and one.lanes["bn"].error.key == "adaptation.batch_norm"
     assert one.state == "done" and len(one.lanes["source"].rows) == 2
+
+
+def test_a_network_of_no_numbers_is_an_alarm_and_stops_nobody(runs, monkeypatch):
+    def make_broken(name, *arguments, **options):
+        method = make(name, *arguments, **options)
+        if name == "bn":
+            for parameter in method.network.parameters():
+                parameter.data.fill_(float("nan"))
+        return method
+
+    monkeypatch.setattr("core.adaptation.live.make", make_broken)
+    one = runs.start(PLAN)
+    one.job.wait(120)
+    assert one.state == "done" and counts(one) == {"source": 4, "bn": 4}
+    row = one.lanes["bn"].rows[-1]
+    assert row["alarm"] and row["classes"] == 1 and row["entropy"] is None and row["confidence"] is None and set(row["drift"].values()) == {None}
+    json.dumps(one.document(), allow_nan=False)
+    assert not any(row["alarm"] for row in one.lanes["source"].rows)
 
 
 def test_judging_a_picture_teaches_nothing(runs):

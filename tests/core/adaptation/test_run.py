@@ -92,6 +92,7 @@ def test_calibration_by_loops():
             expected += rows.sum().item() / 50 * abs(confidence[rows].mean().item() - right[rows].double().mean().item())
     assert expected_calibration_error(calibration(confidence, right)) == pytest.approx(expected)
     assert calibration(torch.tensor([1.0]), torch.tensor([True]))[-1].tolist() == [1, 1, 1]
+    assert calibration(torch.tensor([float("nan"), 1.0]), torch.tensor([False, True]))[[0, -1]].tolist() == [[1, 0, 0], [1, 1, 1]]
 
 
 def test_drift_by_hand(tent, network, images):
