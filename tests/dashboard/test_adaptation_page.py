@@ -224,11 +224,11 @@ def test_a_replay_goes_from_the_first_batch_to_the_last_and_stops(store):
 
 def test_a_run_is_compared_with_another(store):
     other = keep(store, document({"source": (6, 5, 4, 3), "bn": (0, 0, 0, 6)}), title="other")
-    id = keep(store)
-    page = visit(adaptation=id, adapt_with=other)
+    page = visit(adaptation=keep(store, title="this"), adapt_with=other)
     names = [trace["name"] for trace in charts(page)[0]["data"] if trace["mode"] == "lines"]
     assert names[2:] == ["compared: Model as it is: 37.5 %", "compared: BN-1 (batch statistics): 12.5 %"]
-    assert id not in page.selectbox(key="adapt_with").options and page.header[0].value == found(4)
+    options = [option.split(" (")[0] for option in page.selectbox(key="adapt_with").options]
+    assert options == [words("runs.with_none"), "other"] and page.header[0].value == found(4), "not with itself"
     healthy(page.selectbox(key="adapt_with").set_value("").run())
     assert len(charts(page)[0]["data"]) == 4
 

@@ -180,8 +180,11 @@ def test_it_ends_when_its_parent_is_killed(tmp_path):
     script.write_text(PARENT)
     with subprocess.Popen([sys.executable, script], env=os.environ | {"PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True) as parent:
         child = int(parent.stdout.readline())
-        alive = lives(child)
-        parent.kill()
-        parent.wait(10)
-        until(lambda: not lives(child), 15)
-    assert alive
+        try:
+            assert lives(child)
+            parent.kill()
+            until(lambda: not lives(child), 15)
+        finally:
+            parent.kill()
+            if lives(child):
+                os.kill(child, signal.SIGKILL)
