@@ -580,6 +580,14 @@ def adaptations():
     return Apart()
 
 
+@st.cache_data(show_spinner=False)
+def adaptation_example():
+    """Return what `core.adaptation.example.read_example` does."""
+    from core.adaptation.example import read_example
+
+    return read_example()
+
+
 def adaptation_runs(limit):
     """Return the latest kept runs of adaptation, newest first. Raises: InputError if the store cannot be reached."""
     from core.runs import Store

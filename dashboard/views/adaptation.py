@@ -135,6 +135,8 @@ def ended(settings, one):
         say(one)
     if run is None and one is None:
         reopen(kept)
+        if not current():
+            example()
         return
     if run is not None:
         document, plan, sheets = run.result, plan_of(run.result["plan"]), compute.adaptation_pictures(run.id)
@@ -276,11 +278,20 @@ def before_and_after(settings, one, result):
     st.caption(t("adapt.own_caption"))
 
 
+def example():
+    """Draw a recorded run, so that there is something to see before the first one."""
+    recorded = compute.adaptation_example()
+    if recorded is None:
+        st.info(t("adapt.empty"), icon=":material/play_circle:")
+        return
+    document, sheets = recorded
+    st.info(t("adapt.example"), icon=":material/movie:")
+    replay(adapt_result.result_of(document, plan_of(document["plan"]), sheets), None)
+
+
 def reopen(kept):
     """Draw the runs that were kept."""
     if not kept:
-        if not st.session_state.get("adaptation"):
-            st.info(t("adapt.empty"), icon=":material/play_circle:")
         return
     titles = {run.id: _title(run) for run in kept}
     st.session_state.setdefault("adapt_reopen", None)

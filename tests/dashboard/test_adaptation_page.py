@@ -236,7 +236,7 @@ def test_a_run_is_compared_with_another(store):
 def test_a_run_is_chosen_from_the_list_by_what_it_is_called(store):
     id = keep(store, title="toybox: gaussian_noise at severity 5")
     page = visit()
-    assert not page.header and words("adapt.kept", n=1) in [e.label for e in page.expander]
+    assert words("adapt.kept", n=1) in [e.label for e in page.expander]
     (option,) = page.selectbox(key="adapt_reopen").options
     assert option.startswith("toybox: gaussian_noise at severity 5 (20"), "an option is no Markdown: no backslashes"
     healthy(page.selectbox(key="adapt_reopen").set_value(id).run())
@@ -245,7 +245,7 @@ def test_a_run_is_chosen_from_the_list_by_what_it_is_called(store):
 
 def test_nothing_kept_yet_says_how_to_begin():
     page = visit()
-    assert [i.value for i in page.info] == [words("adapt.empty")] and not page.button(key="adapt_start").disabled
+    assert [i.value for i in page.info] == [words("adapt.example")] and not page.button(key="adapt_start").disabled
 
 
 @pytest.mark.parametrize("id", ["0123456789abcdef", "../../etc", "bench"])
@@ -349,18 +349,18 @@ def test_a_run_that_goes_on_is_drawn_and_obeys(far):
     page = visit(adaptation="live")
     assert page.header[0].value == found(2), "as far as all have come"
     assert progress(page) == [words("adapt.at_batch", method=name(m), done=n, batches=4) for m, n in (("source", 3), ("bn", 2))]
-    assert page.button(key="adapt_start").disabled and words("adapt.busy") in text(page) and "adapt_go_on" not in keys(page)
+    assert page.button(key="adapt_start").disabled and words("adapt.busy") in text(page) and page.button(key="adapt_hold").label == words("adapt.pause")
     assert "adapt_reopen" not in {box.key for box in page.selectbox}
-    for what in ("pause", "step", "cancel"):
-        healthy(page.button(key=f"adapt_{what}").click().run())
+    for key in ("hold", "step", "cancel"):
+        healthy(page.button(key=f"adapt_{key}").click().run())
     assert far.controlled == [("live", "pause"), ("live", "step"), ("live", "cancel")] and not far.started
 
 
 def test_a_paused_run_goes_on(far):
     far.runs["live"] = seen("paused")
     page = visit(adaptation="live")
-    assert "adapt_pause" not in keys(page) and not page.button(key="adapt_step").disabled
-    healthy(page.button(key="adapt_go_on").click().run())
+    assert page.button(key="adapt_hold").label == words("adapt.go_on") and not page.button(key="adapt_step").disabled
+    healthy(page.button(key="adapt_hold").click().run())
     assert far.controlled == [("live", "go_on")]
 
 
@@ -370,7 +370,7 @@ def test_a_run_that_waits_or_reads_says_so(far, language):
     far.runs["live"] = seen("waiting", wrong=none, batches=None, ahead=3)
     page = visit(language, adaptation="live")
     assert progress(page) == [words("adapt.waiting", language, n=3)] and not page.header
-    assert [page.button(key=f"adapt_{what}").disabled for what in ("pause", "step", "cancel")] == [True, True, False]
+    assert [page.button(key=f"adapt_{what}").disabled for what in ("hold", "step", "cancel")] == [True, True, False]
     far.runs["live"] = seen("reading", wrong=none, batches=None, done=5, total=20)
     assert progress(healthy(page.run())) == [words("adapt.reading", language)] and page.get("progress")[0].proto.value == 25
 
