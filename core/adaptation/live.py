@@ -339,12 +339,14 @@ class Adaptations:
 
     def _prepare(self, job, plan):
         wake_optimisers()
-        preprocessing = self._shelf.pack(plan.pack).preprocessing
-        self._shelf.read(plan.pictures, preprocessing, plan.limit + PROBES, job)
+        pack = self._shelf.pack(plan.pack)
+        known = self._shelf.read(plan.pictures, pack.preprocessing, plan.limit + PROBES, job)
+        with self._turn:
+            rehearse(pack, plan, known)
         if plan.unknown:
-            self._shelf.read(plan.unknown, preprocessing, PROBES, job)
+            self._shelf.read(plan.unknown, pack.preprocessing, PROBES, job)
         if any("pictures" in ADAPTATIONS[method].needs for method in plan.methods):
-            self._shelf.read(plan.source, preprocessing, plan.source_limit, job)
+            self._shelf.read(plan.source, pack.preprocessing, plan.source_limit, job)
 
     def start(self, plan):
         """Start a run. Returns: its `Adaptation`."""
@@ -526,6 +528,15 @@ def wake_optimisers():
 
 def _number(value):
     return value if math.isfinite(value) else None
+
+
+def rehearse(pack, plan, known):
+    """Go through a stream of two pictures, so that what is imported or built at its first use is there. Args: known: as `Shelf.read`."""
+    images, method = known.images[:2], make("source", pack.network, pack.preprocessing)
+    stream = Stream(images, known.labels[:2], plan.corruptions, severity=plan.severity, batch_size=2)
+    watch = ood_watch(images.float() / 255, images.float() / 255)
+    for _ in run(method, stream, before=True, features=MOVED, watch=watch, guard=Guard(method)):
+        pass
 
 
 def _learns(name):
