@@ -38,7 +38,9 @@ def main():
     if plan is not None:
         adapt_plan.command(plan)
     explanation(settings)
-    to_page("views/verdict.py", t("adapt.next"), icon=":material/arrow_forward:")
+    with st.container(horizontal=True, gap="large"):
+        to_page("views/corruptions.py", t("adapt.back"), icon=":material/arrow_back:")
+        to_page("views/runs.py", t("adapt.next"), icon=":material/arrow_forward:")
 
 
 def current():

@@ -310,7 +310,7 @@ def explanation(settings, case, detector, keep, corruption, severity, seed):
         st.caption(t("corruptions.command_caption"))
     with st.container(horizontal=True, gap="large"):
         to_page("views/verdict.py", t("blocks.back"), icon=":material/arrow_back:")
-        to_page("views/blocks.py", t("verdict.next"), icon=":material/arrow_forward:")
+        to_page("views/adaptation.py", t("corruptions.next"), icon=":material/arrow_forward:")
 
 
 def code(settings, case, detector, keep, seed):

@@ -144,7 +144,12 @@ def shared(run, other):
 def _named(key, listed):
     """Return the run that the link names where the list lacks it. Raises: InputError if there is none."""
     wish = st.query_params.get(key)
-    return compute.run(wish) if wish and key not in st.session_state and wish not in {run.id for run in listed} else None
+    if not wish or key in st.session_state or wish in {run.id for run in listed}:
+        return None
+    found = compute.run(wish)
+    if found.kind != "bench":  # such as a run of adaptation, which has a page of its own
+        raise InputError(f"The run {wish!r} is no measurement of detectors; choose one of the list.", key="runs.kind", id=wish)
+    return found
 
 
 def _title(run):

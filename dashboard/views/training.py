@@ -469,7 +469,7 @@ def empty():
 def ways_on():
     with st.container(horizontal=True, gap="large"):
         to_page("views/confidence.py", t("training.back"), icon=":material/arrow_back:")
-        to_page("views/runs.py", t("training.next"), icon=":material/arrow_forward:")
+        to_page("views/corruptions.py", t("training.next"), icon=":material/arrow_forward:")
 
 
 main()

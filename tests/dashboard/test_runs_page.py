@@ -71,6 +71,14 @@ def test_runs_without_anything_in_common_are_not_compared(store):
     assert page.info[0].value == catalogue("en")["runs.nothing_shared"] and len(page.header) == 1
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_run_of_another_kind_gets_a_sentence(store, language):
+    other = store.add("adaptation", {"plan": {}}, title="elsewhere")
+    page = visit(language, run=other.id)
+    assert other.id in page.error[0].value and not page.header
+    assert page.error[0].value == catalogue("ko").get("error.runs.kind").format(id=other.id) or language == "en"
+
+
 def test_an_unknown_run_and_a_broken_store_get_a_sentence(store, tmp_path, monkeypatch):
     store.add("bench", result(80.0, 70.0))
     assert "0123456789abcdef" in visit(run="0123456789abcdef").error[0].value

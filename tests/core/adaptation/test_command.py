@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from types import ModuleType
 
@@ -11,8 +12,10 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from core.adaptation.kept import kept_selection
 from core.cli import main
 from core.images.sources import open_source
+from core.packs import list_packs
 
 
 def parquet(file, count, domains):
@@ -93,3 +96,22 @@ def test_a_network_without_batch_norm_is_refused(stream, tiny, tmp_path, capsys)
     words = ["--arch", "cifar_vgg11", "--width", "4", "--weights", str(tmp_path / "vgg.safetensors"), "--stream", stream, "--methods", "bn"]
     assert main(["adapt", *words, "--device", "cpu"]) == 2
     assert "no batch normalisation, which BN works by" in capsys.readouterr().err
+
+
+def test_select_keeps_a_selection_that_adapt_uses(tmp_path, capsys):
+    if "toybox" not in list_packs():
+        pytest.skip("no pack named toybox: it ships in assets/packs")
+    pack = tmp_path / "mine"
+    shutil.copytree(list_packs()["toybox"].folder, pack)
+    (pack / "adaptation.json").unlink(missing_ok=True)
+    assert main(["select", "--pack", str(pack), "--source", "toybox:train", "--source-limit", "24", "--device", "cpu", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["pictures"] == 24 and [row["block"] for row in found["blocks"] if row["selected"]] == found["selected"] and found["file"] == "adaptation.json"
+    assert kept_selection(pack).selected == tuple(found["selected"])
+    kept = json.loads((pack / "adaptation.json").read_text("utf-8"))
+    kept["selection"]["selected"] = ["layer2.0"]
+    (pack / "adaptation.json").write_text(json.dumps(kept), "utf-8")
+    words = ["adapt", "--pack", str(pack), "--images", "toybox:test", "--limit", "8", "--corruptions", "clean", "--methods", "dplot"]
+    words += ["--source", "toybox:train", "--source-limit", "24", "--warmup-batches", "1", "--batch-size", "8", "--device", "cpu", "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["methods"]["dplot"]["selected_blocks"] == ["layer2.0"]

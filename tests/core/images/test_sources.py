@@ -258,3 +258,20 @@ def test_a_source_is_named_so_that_another_machine_finds_it(tmp_path, monkeypatc
     assert source_id(folder / "svhn.parquet") == "data:svhn"
     monkeypatch.setenv("BLOCKSCOPE_DATA", str(tmp_path))
     assert source_id(folder / "svhn.parquet") == "data:ood/svhn"
+
+
+def test_what_source_id_writes_is_opened_in_the_data_folder_and_nowhere_else(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    (folder / "ood").mkdir(parents=True)
+    for file in (folder / "ood" / "svhn.parquet", tmp_path / "secret.parquet"):
+        buffer = io.BytesIO()
+        Image.new("RGB", (4, 4)).save(buffer, "PNG")
+        pq.write_table(pa.table({"image": [buffer.getvalue()], "label": [3]}), file)
+    monkeypatch.setenv("BLOCKSCOPE_DATA", str(folder))
+    assert len(open_source(source_id(folder / "ood" / "svhn.parquet"))) == 1
+    for outside in ("data:../secret", "data:no_such", f"data:{tmp_path}/secret"):
+        with pytest.raises(InputError, match="no picture source"):
+            open_source(outside)
+    monkeypatch.delenv("BLOCKSCOPE_DATA")
+    with pytest.raises(InputError):
+        open_source("data:ood/svhn")
