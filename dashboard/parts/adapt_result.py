@@ -271,6 +271,7 @@ def _show(figure, finding, tabled, numbers, *, key, live):
     """Draw a chart, and its table where it stands still: a table that changes twice a second is read by nobody. Args: tabled: numbers -> DataFrame."""
     if live:
         st.plotly_chart(figure, alt=finding, key=f"{key}_live", config=CONFIG)
+        st.empty()  # where the table will be: what stood there before goes
     else:
         show(figure, alt=finding, table=tabled(numbers), key=key)
 
