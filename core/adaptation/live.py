@@ -173,8 +173,15 @@ class Adaptation:
                     able = [lane for lane in able if len(lane.rows) < self._upto or len(lane.rows) == one_behind]
                 if able or not going:
                     return min(able, key=lambda lane: len(lane.rows), default=None)
-                setup.check()
+                if not setup.check().running:
+                    self._give_up(setup.error)
                 self._control.wait(0.2)
+
+    def _give_up(self, error):
+        """Let the lanes fail that a set-up which has ended with an error left behind."""
+        for lane in self.lanes.values():
+            if error is not None and lane.state == "setting up":
+                lane.state, lane.error = "failed", error
 
     def _advance(self, lane):
         """Let a lane adapt to one batch."""
@@ -216,7 +223,7 @@ class Adaptation:
 
     def _stream(self, job):
         plan, known = self.plan, self._known(job)
-        unknown = self._pictures(plan.unknown, PROBES if not plan.share else max(plan.limit, PROBES), job).images if plan.share else None
+        unknown = self._pictures(plan.unknown, max(plan.limit, PROBES), job).images if plan.share else None
         return Stream(
             known.images[: plan.limit],
             known.labels[: plan.limit],

@@ -179,3 +179,10 @@ def test_a_selection_is_kept_for_its_weights(runs, monkeypatch):
     assert kept_selection("toybox") is None
     file.write_text("{", "utf-8")
     assert kept_selection("toybox") is None
+
+
+def test_a_source_that_cannot_be_read_fails_only_who_needs_it(runs):
+    one = runs.start(replace(PLAN, methods=("source", "dplot"), source="data:no_such"))
+    one.job.wait(60)
+    assert one.state == "done" and len(one.lanes["source"].rows) == 4
+    assert one.lanes["dplot"].state == "failed" and one.lanes["dplot"].error.key == "source.missing"
