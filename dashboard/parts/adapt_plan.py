@@ -96,7 +96,7 @@ def pick_stream(facts):
     """Draw how the pictures come. Returns: further fields of `Plan`."""
     settings = {name: t(f"adapt.setting_{name}") for name in SETTINGS}
     guards = {name: t(f"adapt.guard_{name}") for name in GUARDS}
-    unknown = {name: spec for name, spec in _unknown(facts).items()}
+    unknown = _unknown(facts)
     offered = {"setting": (tuple(SETTINGS), "continual"), "pictures": (PICTURES, 500), "batch": (BATCHES, 50), "share": (SHARES, 0)}
     offered |= {"guard": (GUARDS, "warn"), "seed": (SEEDS, 0), "unknown": (tuple(unknown), next(iter(unknown), None)), "reselect": (range(2), 0)}
     for name, (options, default) in offered.items():

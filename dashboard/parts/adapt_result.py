@@ -231,7 +231,8 @@ def surety(result, names, *, live):
     finding = _alarm_finding(result, "entropy")
     st.subheader(finding)
     words = {"batch": t("adapt.batch", n=result.plan.batch_size), "value": t("adapt.entropy_axis"), "alarm": t("adapt.alarm_mark")}
-    show(charts.lines(tracks, result.batches, result.domains, names, words, marks=_alarm_marks(result)), alt=finding, table=_wide(tracks), key="adapt_entropy")
+    figure = charts.lines(tracks, result.batches, result.domains, names, words, marks=_alarm_marks(result))
+    _show(figure, finding, _wide, tracks, key="adapt_entropy", live=live)
 
 
 def spread(result, names, *, live):
@@ -242,7 +243,8 @@ def spread(result, names, *, live):
     finding = t("adapt.classes_found", method=fewest, n=f"{last[fewest]:.1f}")
     st.subheader(finding)
     words = {"batch": t("adapt.batch", n=result.plan.batch_size), "value": t("adapt.classes_axis"), "alarm": t("adapt.alarm_mark")}
-    show(charts.lines(tracks, result.batches, result.domains, names, words, marks=_alarm_marks(result)), alt=finding, table=_wide(tracks), key="adapt_classes")
+    figure = charts.lines(tracks, result.batches, result.domains, names, words, marks=_alarm_marks(result))
+    _show(figure, finding, _wide, tracks, key="adapt_classes", live=live)
 
 
 def selection(document):
@@ -271,7 +273,6 @@ def _show(figure, finding, tabled, numbers, *, key, live):
     """Draw a chart, and its table where it stands still: a table that changes twice a second is read by nobody. Args: tabled: numbers -> DataFrame."""
     if live:
         st.plotly_chart(figure, alt=finding, key=f"{key}_live", config=CONFIG)
-        st.empty()  # where the table will be: what stood there before goes
     else:
         show(figure, alt=finding, table=tabled(numbers), key=key)
 
