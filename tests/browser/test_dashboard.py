@@ -192,6 +192,13 @@ def confusion(page):
     return page.get_by_test_id("stTable").first.locator("tbody tr").all_inner_texts()
 
 
+def plot(page, key):
+    """Return a chart by the start of its key, once it is drawn: which chart of a page stands first depends on which is mounted first."""
+    chart = page.locator(f'[class*="st-key-{key}"]').get_by_test_id("stPlotlyChart")
+    expect(chart.locator(".xtick").first).to_be_visible()
+    return chart
+
+
 def at(chart, x, y):
     """Return where a point of a chart's first panel lies on the page. Args: x, y: in the units of the axes."""
     place = """(plot, [x, y]) => { const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect();
@@ -223,8 +230,7 @@ def test_dragging_the_threshold_changes_the_table(visit):
 
 def test_a_click_on_a_roc_curve_moves_the_threshold(visit):
     page = visit("detector", pack="toybox", ood="near", detectors="featurenorm")
-    chart = page.get_by_test_id("stPlotlyChart").first
-    expect(chart).to_be_visible()
+    chart = plot(page, "roc_chart")
     points = chart.locator(".js-plotly-plot").evaluate("plot => plot.calcdata[0].map(p => [p.x, p.y])")
     x, y = min(points, key=lambda point: abs(point[1] - 60))
     page.mouse.click(*at(chart, x, y))
@@ -235,7 +241,7 @@ def test_a_click_on_a_roc_curve_moves_the_threshold(visit):
 
 def test_a_bar_opens_its_pictures_and_a_picture_what_every_detector_says(visit):
     page = visit("detector", pack="toybox", ood="near")
-    chart = page.get_by_test_id("stPlotlyChart").nth(1)
+    chart = plot(page, "score_chart")
     bars = chart.locator(".js-plotly-plot").evaluate("plot => plot.calcdata[0].map(p => [p.p, p.s])")
     x, y = max(bars, key=lambda bar: bar[1])
     page.mouse.click(*at(chart, x, y / 2))
