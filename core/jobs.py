@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from core.errors import InputError
@@ -74,6 +75,36 @@ class Turn:
         """Let the others go first, for whoever has the turn."""
         self.__exit__()
         self.__enter__()
+
+
+class Line:
+    """Jobs that are done one at a time, in the order in which they came; one that waits can be asked to end."""
+
+    def __init__(self):
+        self._names, self._changed = [], threading.Condition()
+
+    def join(self, name):
+        with self._changed:
+            self._names.append(name)
+
+    def ahead(self, name):
+        """Return how many run or wait before this one."""
+        with self._changed:
+            return self._names.index(name) if name in self._names else 0
+
+    @contextmanager
+    def turn(self, job, name):
+        """Wait for the turn of a name that has joined, and leave the line at the end. Raises: Stopped if the job was asked to end meanwhile."""
+        try:
+            with self._changed:
+                while self._names[0] != name:
+                    self._changed.wait(0.2)
+                    job.report(0, 0)
+            yield
+        finally:
+            with self._changed:
+                self._names.remove(name)
+                self._changed.notify_all()
 
 
 def start(work, *arguments, doing=""):

@@ -87,3 +87,39 @@ def test_who_passes_a_turn_on_lets_the_others_go_first():
         order.append("first")
     job.wait(5)
     assert order == ["other", "first"]
+
+
+def test_a_line_goes_in_the_order_in_which_it_was_joined_and_who_waits_can_leave():
+    line, gate, order = jobs.Line(), threading.Event(), []
+
+    def work(job, name):
+        with line.turn(job, name):
+            order.append(name)
+            gate.wait(5)
+
+    names = ("first", "second", "third")
+    for name in names:
+        line.join(name)
+    made = {name: jobs.start(work, name) for name in reversed(names)}
+    assert [line.ahead(name) for name in names] == [0, 1, 2]
+    made["second"].stop.set()
+    assert made["second"].wait(5).stopped
+    assert line.ahead("third") == 1
+    gate.set()
+    for job in made.values():
+        job.wait(5)
+    assert order == ["first", "third"]
+    assert line.ahead("third") == 0
+
+
+def test_a_piece_of_work_that_fails_leaves_its_line():
+    line = jobs.Line()
+    line.join("wrong")
+
+    def work(job):
+        with line.turn(job, "wrong"):
+            raise InputError("Wrong.")
+
+    assert str(jobs.start(work).wait(5).error) == "Wrong."
+    line.join("next")
+    assert line.ahead("next") == 0

@@ -102,7 +102,7 @@ def test_strange_names_are_none(trainings, name):
 
 
 def test_the_oldest_go(trainings, monkeypatch):
-    monkeypatch.setattr("core.training.live.KEPT", 2)
+    monkeypatch.setattr("core.packs.making.KEPT", 2)
     made = []
     for _ in range(3):
         made.append(trainings.start(LONG))

@@ -1,0 +1,166 @@
+"""Packs that are made in the background of a server: one at a time, each under a name that nobody can guess.
+
+What makes one lies on disk: its order, what is done so far, in the end its pack. So it outlives a cancel, and the server too, and can be
+resumed.
+"""
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import jobs
+from core.errors import InputError
+from core.packs import own_folder
+
+KEPT = 40  # of one kind on disk; the oldest go first
+
+
+@dataclass
+class Making:
+    """One pack that is made, or was.
+
+    Attributes:
+        name: of the pack; arguments: of `python -m core`; folder: of the pack; job: of this process, or None;
+        began: when the first step was done here, and which one it was.
+    """
+
+    name: str
+    arguments: list
+    folder: Path
+    job: jobs.Job | None = None
+    began: tuple = ()
+
+    @property
+    def busy(self):
+        return self.job is not None and self.job.running
+
+    @property
+    def seconds_left(self):
+        """Return how long what the job reports will take on, or None before there is a step to tell it by."""
+        if not self.began or self.job.done <= self.began[1]:
+            return None
+        return (time.monotonic() - self.began[0]) * (self.job.total - self.job.done) / (self.job.done - self.began[1])
+
+    def option(self, name):
+        """Return the word after --name, or None."""
+        return self.arguments[self.arguments.index(f"--{name}") + 1] if f"--{name}" in self.arguments else None
+
+    @property
+    def state(self):
+        """Return "waiting", "running", "done", "failed" or "stopped": cancelled, or interrupted with its server."""
+        if self.busy:
+            return "waiting" if self.job.doing == "waiting" else "running"
+        if (self.folder / "pack.toml").is_file():
+            return "done"
+        return "failed" if self.job is not None and (self.job.error or self.job.bug) else "stopped"
+
+
+class Makings:
+    """All that a server makes of one kind. Every method may be called from any thread.
+
+    A kind says what it is (`COMMAND`, the words that its arguments begin with; `Kind`, a `Making`), how it is made (`make`), and what lies
+    beside its pack while it is not done (`remnants`).
+    """
+
+    COMMAND, Kind = (), Making
+
+    def __init__(self, folder=None, *, line=None):
+        """Args: folder: of orders and packs, by default the one where packs are found by name; line: the `jobs.Line` to wait in."""
+        self.folder, self.line = Path(folder or own_folder()), line or jobs.Line()
+        self._held, self._lock = OrderedDict(), threading.Lock()
+
+    def make(self, job, making):
+        """Make it. Args: job: to report to and to be stopped by."""
+        raise NotImplementedError
+
+    def remnants(self, making):
+        """Return the files and folders that are kept beside the pack until it is done."""
+        return ()
+
+    def start(self, arguments):
+        """Start one. Args: arguments: `COMMAND` and its options, but for --out. Returns: its `Making`."""
+        name = secrets.token_urlsafe(12)
+        making = self.Kind(name, [*arguments, "--out", str(self.folder / name)], self.folder / name)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self._order(name).with_suffix(".part")
+        part.write_text(json.dumps(making.arguments), "utf-8")
+        os.replace(part, self._order(name))
+        with self._lock:
+            self._held[name] = making
+        self._forget()
+        self._run(making)
+        return making
+
+    def find(self, name):
+        """Return the `Making` of a name, or None."""
+        with self._lock:
+            if name in self._held or "/" in name or name.startswith("."):
+                return self._held.get(name)
+            file = self._order(name)
+            if not file.is_file():
+                return None
+            arguments = json.loads(file.read_text("utf-8"))
+            if tuple(arguments[: len(self.COMMAND)]) != self.COMMAND:
+                return None
+            self._held[name] = self.Kind(name, arguments, self.folder / name)
+            return self._held[name]
+
+    def resume(self, making):
+        """Go on with one that has stopped or failed; of two that ask, one does."""
+        with self._lock:
+            if making.state in ("stopped", "failed"):
+                making.began = ()
+                self._run(making)
+
+    def ahead(self, making):
+        """Return how many run or wait before this one."""
+        return self.line.ahead(making.name)
+
+    def remove(self, making):
+        """Stop it and delete all of it."""
+        if making.busy:
+            making.job.stop.set()
+            making.job.wait(30)
+        with self._lock:
+            self._held.pop(making.name, None)
+        for place in (self._order(making.name), making.folder, *self.remnants(making)):
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
+
+    def _order(self, name):
+        return self.folder / f".{name}.order.json"
+
+    def _run(self, making):
+        self.line.join(making.name)
+        making.job = jobs.start(self._work, making, doing="waiting")
+
+    def _work(self, job, making):
+        """Wait for the turn, then make it."""
+        try:
+            with self.line.turn(job, making.name):
+                import torch
+
+                torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # of this thread: a core is left for the pages
+                return self.make(job, making)
+        except (InputError, jobs.Stopped):
+            raise
+        except Exception:
+            logging.getLogger(__name__).exception("making %s failed", making.name)
+            raise
+
+    def _forget(self):
+        """Delete the oldest beyond `KEPT`, but for those that run or wait."""
+        orders = sorted(self.folder.glob(".*.order.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+        mine = [making for file in orders if (making := self.find(file.name.removesuffix(".order.json")[1:]))]
+        for making in mine[KEPT:]:
+            if not making.busy:
+                self.remove(making)
