@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   python -m core bench --pack toybox --id toybox:test --ood near=toybox:near --ood noise=noise:uniform --blocks
   python -m core corrupt --images toybox:test --corruption fog --severity 3 --out fog.parquet
   python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack
+  python -m core pack new --weights net.safetensors --images photos/ --out my_pack
   python -m core adapt --pack toybox --images toybox:test --corruptions fog,contrast --methods source,bn,tent --limit 1000
 """
 
@@ -53,7 +54,9 @@ def parse(arguments=None):
 
 def packs(options):
     rows = [p.summary for p in list_packs().values()]
-    _show(options, rows, [(r["name"], r["arch"], r["training"], f"{r['accuracy']:.2f} %", r["selected_block"], f"{r['bytes'] / 1e6:.1f} MB") for r in rows])
+    told = ["-" if r["accuracy"] is None else f"{r['accuracy']:.2f} %" for r in rows]
+    lines = [(r["name"], r["arch"], r["training"], a, r["selected_block"], f"{r['bytes'] / 1e6:.1f} MB") for r, a in zip(rows, told, strict=True)]
+    _show(options, rows, lines)
     return 0
 
 
@@ -230,6 +233,15 @@ def build(options):
 
     figures = build_pack(options, log=lambda line: print(line, file=sys.stderr))
     _show_figures(options, figures)
+    return 0
+
+
+def pack(options):
+    from core.packs.command import check_or_make
+
+    document = check_or_make(options, progress=_progress, log=lambda line: print(line, file=sys.stderr))
+    told = document if options.action == "check" else {"out": document["out"], "arch": document["arch"], **document["figures"]}
+    _show(options, document, [(f"{name}: {value}",) for name, value in told.items() if not isinstance(value, dict | list)])
     return 0
 
 
@@ -420,6 +432,29 @@ def _parser():
     sub.add_argument("--pack", required=True, help="name or folder of the pack")
     sub.add_argument("--out", metavar="PACK", help="folder of the new pack; by default the old one is replaced")
     pictures(sub)
+
+    sub = computing(command(pack, "make a pack from your own weights, or check them first", "new --weights net.safetensors --images photos/ --out my_pack"))
+    sub.add_argument("action", choices=("new", "check"))
+    sub.add_argument("--weights", required=True, metavar="FILE", help="safetensors, .pt/.pth that holds tensors only, or torchvision for its published ones")
+    sub.add_argument("--arch", help="guessed from the weights where it is not given; any of torchvision's or ours, or timm:NAME")
+    sub.add_argument("--width", type=int, help="of our own architectures; by default read off the weights")
+    sub.add_argument("--option", action="append", default=[], metavar="NAME=NUMBER", help="a setting of the architecture, such as stem_padding=2; repeat")
+    sub.add_argument("--size", type=int, help="input size in pixels; by default, as all that follows, what is usual for the architecture")
+    sub.add_argument("--resize", type=int, help="what the short side is scaled to before the centre of --size is cut out")
+    sub.add_argument("--mean", type=_three, help="of the preprocessing, as a,b,c")
+    sub.add_argument("--std", type=_three, help="of the preprocessing, as a,b,c")
+    sub.add_argument("--jpeg", type=int, help="quality of a JPEG that every input goes through, 1 to 95 (default none)")
+    names = sub.add_mutually_exclusive_group()
+    names.add_argument("--classes", help="class names separated by commas")
+    names.add_argument("--classes-file", metavar="FILE", help="class names, one a line")
+    sub.add_argument("--images", required=True, metavar="SRC", help="known pictures; without --val, ones that training never saw")
+    sub.add_argument("--val", metavar="SRC", help="known pictures that training never saw, for thresholds and figures; --images may then be training pictures")
+    sub.add_argument("--ood", action="append", default=[], metavar="NAME=SRC", help="unknown pictures, for histograms and figures; by default drawn ones")
+    sub.add_argument("--limit", type=_count, help="how many known pictures (default 5000, fewer for large inputs)")
+    sub.add_argument("--seed", type=int, default=0, help="of the draw and of the puzzles (default 0)")
+    sub.add_argument("--border", default="zero", help="of the puzzles that select the block: zero as released (default), or crop")
+    sub.add_argument("--anyway", action="store_true", help="go on where the accuracy says that preprocessing or labels are wrong")
+    sub.add_argument("--out", metavar="PACK", help="folder of the pack")
 
     sub = network(
         command(adapt, "let methods adapt to corrupted pictures, without labels", "--pack toybox --images toybox:test --corruptions fog --methods source,tent"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.metrics import auroc_columns, intervals, measure
 
-DOUBTFUL = 2.0  # times the accuracy of guessing; below it, preprocessing or labels are more likely wrong than the network
+DOUBTFUL = 0.1  # of the way from guessing to perfect; below it, preprocessing or labels are more likely wrong than the network
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,12 @@ class Evaluation:
     @property
     def doubtful(self):
         """Whether the accuracy is so low that no OOD number should be believed."""
-        return self.accuracy is not None and self.accuracy < DOUBTFUL / self.classes
+        return self.accuracy is not None and self.accuracy < least_plausible(self.classes)
+
+
+def least_plausible(classes):
+    """Return the accuracy below which no OOD number should be believed: a tenth of the way from guessing among so many classes to 1."""
+    return 1 / classes + DOUBTFUL * (1 - 1 / classes)
 
 
 def evaluate(judge, unknown, *, known=None, labels=None, by_permutation=()):

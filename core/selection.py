@@ -48,14 +48,29 @@ def norm_ratio(norms, jigsaw_norms):
     return (norms.double() / jigsaw_norms.double().clamp_min(1e-12)).mean(0)
 
 
-def select_block(network, images, preprocessing, *, mode="normalised", permutations=1, seed=0, tiles=3, border="zero", known=None, progress=None, **options):
+def select_block(
+    network,
+    images,
+    preprocessing,
+    *,
+    mode="normalised",
+    permutations=1,
+    seed=0,
+    tiles=3,
+    border="zero",
+    known=None,
+    progress=None,
+    probing=probe_all,
+    **options,
+):
     """Measure NormRatio on pictures and select a block.
 
     Args:
         images: (N, 3, S, S) uint8, known pictures.
         permutations: puzzles a picture; the ratio is their mean, their spread tells how stable the choice is.
         known: Activations of the same pictures if they were probed before (mode "normalised" only).
-        progress: called with (done, total) pictures; **options: device, batch_size, precision, as `probe_all`.
+        progress: called with (done, total) pictures; probing: what measures pictures, called as `probe_all`.
+        **options: device, batch_size, precision, as `probe_all`.
     Returns: Selection.
     Raises: InputError for no pictures or an unknown mode.
     """
@@ -71,12 +86,12 @@ def select_block(network, images, preprocessing, *, mode="normalised", permutati
         return progress and (lambda done, _: progress(before + done, total))
 
     if known is None:
-        known = probe_all(network, images, preprocessing, progress=step(total - permutations * n - n), **options)
+        known = probing(network, images, preprocessing, progress=step(total - permutations * n - n), **options)
     generator = torch.Generator().manual_seed(seed)
     ratios, jigsaw_norms = [], []
     for r in range(permutations):
         puzzles = jigsaw(images, generator=generator, tiles=tiles, border=border)
-        measured = probe_all(network, puzzles, preprocessing, progress=step(total - (permutations - r) * n), **options)
+        measured = probing(network, puzzles, preprocessing, progress=step(total - (permutations - r) * n), **options)
         ratios.append(norm_ratio(known.norms, measured.norms))
         jigsaw_norms.append(measured.norms.double().mean(0))
     ratio = torch.stack(ratios).mean(0)

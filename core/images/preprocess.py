@@ -23,28 +23,33 @@ class Preprocessing:
         size: height and width of the input in pixels.
         mean, std: per channel, of values in [0, 1].
         jpeg: quality 1-95 of the JPEG (4:2:0 chroma) that the resized picture goes through, or None.
+        resize: what the short side is scaled to before the centre of `size` is cut out, as ImageNet networks are tested (256 for 224);
+            None for `size`, which keeps the whole short side. A picture that has the size of the input is taken as it is.
     """
 
     size: int = 32
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     jpeg: int | None = None
+    resize: int | None = None
 
     def __post_init__(self):
         if not 1 <= self.size <= 4096:
             raise InputError(f"The input size is {self.size}; give a whole number of pixels from 1 to 4,096.", key="preprocessing.size")
         if self.jpeg is not None and not 1 <= self.jpeg <= 95:
             raise InputError(f"The JPEG quality is {self.jpeg}; give a whole number from 1 to 95, or none.", key="preprocessing.jpeg")
+        if self.resize is not None and not self.size <= self.resize <= 4096:
+            raise InputError(f"The short side is scaled to {self.resize}; give {self.size}, the input size, to 4,096.", key="preprocessing.resize")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise InputError("Mean and standard deviation need three numbers each, the latter above 0.", key="preprocessing.normal")
 
     def see(self, picture):
-        """Turn an RGB `PIL.Image` into the pixels the network sees: the short side to `size`, centre crop, JPEG.
+        """Turn an RGB `PIL.Image` into the pixels the network sees: the short side to `resize` or `size`, centre crop, JPEG.
 
         Returns: (size, size, 3) uint8 array.
         """
         if picture.size != (self.size, self.size):
-            picture = _fit(picture, self.size)
+            picture = _fit(picture, self.size, self.size / (self.resize or self.size))
         if self.jpeg:
             buffer = io.BytesIO()
             picture.save(buffer, "JPEG", quality=self.jpeg, subsampling="4:2:0")
@@ -64,8 +69,9 @@ def stack(pixels):
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
 
 
-def _fit(picture, size):
+def _fit(picture, size, share):
+    """Scale the central square, of a share of the short side, to (size, size)."""
     width, height = picture.size
-    short = min(width, height)
-    left, top = (width - short) / 2, (height - short) / 2
-    return picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + short, top + short))
+    side = share * min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))

@@ -5,10 +5,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.overrides import TorchFunctionMode
 
 from core.errors import InputError, unknown
 from core.networks import NETWORKS
 
+TIMM = "timm:"  # what timm's names begin with here
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training runs; torchvision takes them off trained networks
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema", "teacher")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 
@@ -22,12 +25,14 @@ def create(arch, *, classes=None, width=None, **options):
     """Make a network with fresh weights, in eval mode.
 
     Args:
-        arch: a name of `core.networks.NETWORKS` or of a torchvision classifier.
-        classes: number of outputs; by default 10 for our own, 1,000 for torchvision's.
+        arch: a name of `core.networks.NETWORKS` or of a torchvision classifier, or "timm:" and a name of timm's where that is installed.
+        classes: number of outputs; by default 10 for our own, 1,000 for torchvision's, what the name says for timm's.
         width: channels of the first stage, for our own networks.
-        **options: further arguments of that architecture, such as `stem_padding`.
-    Raises: InputError for an unknown name, or a width for a torchvision network.
+        **options: further arguments of that architecture, such as `stem_padding`; `image_size` for torchvision's vision transformers.
+    Raises: InputError for an unknown name, a width or an option that the network does not take, or timm where it is not installed.
     """
+    if arch.startswith(TIMM):
+        return _timm(arch.removeprefix(TIMM), classes=classes, width=width, **options)
     if arch in NETWORKS:
         entry = NETWORKS[arch]
         sized = {"width": width} if width else {}
@@ -37,11 +42,17 @@ def create(arch, *, classes=None, width=None, **options):
             raise InputError(f"{arch} cannot be made with width {width} and options {options}: {error}.", key="network.options") from error
     if arch not in _torchvision_names():
         raise unknown("architecture", arch, known_names())
-    if width or options:
-        raise InputError(f"{arch} is a torchvision network and takes no width or other options; leave them out.", key="network.width")
+    if width or set(options) - ({"image_size"} if arch.startswith("vit_") else set()):
+        raise InputError(f"{arch} is a torchvision network and takes no width or other options; leave them out.", key="network.width", arch=arch)
     from torchvision.models import get_model
 
-    return get_model(arch, weights=None, num_classes=classes or 1000).eval()
+    return get_model(arch, weights=None, num_classes=classes or 1000, **options).eval()
+
+
+def sketch(arch, **options):
+    """Make a network whose parameters have shapes but no values and take no memory. Args, Raises: as `create`."""
+    with _Hollow():
+        return create(arch, **options)
 
 
 def read_state(file):
@@ -82,24 +93,41 @@ def load(arch, weights, *, classes=None, width=None, **options):
     Raises: InputError that names the first keys or shapes that do not fit.
     """
     state = read_state(weights)
-    network = create(arch, classes=classes or _head_size(state), width=width, **options)
-    own = network.state_dict()
-    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
-    extra = [k for k in state if k not in own]
-    shapes = [f"{k} is {tuple(state[k].shape)}, expected {tuple(v.shape)}" for k, v in own.items() if k in state and state[k].shape != v.shape]
-    problems = [f"missing {', '.join(missing[:3])}"] * bool(missing) + [f"unknown {', '.join(extra[:3])}"] * bool(extra) + shapes[:3]
+    return fill(create(arch, classes=classes or head_size(state), width=width, **options), state, arch=arch, source=Path(weights).name)
+
+
+def fill(network, state, *, arch, source):
+    """Put a state dict into a network. Args: arch, source: what network and weights are called where they do not fit. Returns: the network.
+
+    Raises: InputError that names the first keys or shapes that do not fit, or if the weights hold NaN or infinity.
+    """
+    missing, unexpected, shapes = compare(network, state)
+    listed = [f"{k} is {found}, expected {expected}" for k, found, expected in shapes]
+    problems = [f"missing {', '.join(missing[:3])}"] * bool(missing) + [f"unknown {', '.join(unexpected[:3])}"] * bool(unexpected) + listed[:3]
     if problems:
-        raise InputError(f"The weights in {Path(weights).name} do not fit {arch}: {'; '.join(problems)}.", key="weights.mismatch", arch=arch)
+        raise InputError(f"The weights in {source} do not fit {arch}: {'; '.join(problems)}.", key="weights.mismatch", arch=arch, file=source)
     network.load_state_dict(state, strict=False)
     if not all(torch.isfinite(v).all() for v in network.state_dict().values() if v.is_floating_point()):
-        raise InputError(f"The weights in {Path(weights).name} hold NaN or infinity; train again or take another file.", key="weights.nan")
+        raise InputError(f"The weights in {source} hold NaN or infinity; train again or take another file.", key="weights.nan", file=source)
     return network
 
 
-def _head_size(state):
-    """Guess the number of classes: the length of the last matrix's output."""
+def compare(network, state):
+    """Return what keeps a state dict from fitting: (missing keys, unexpected keys, (key, found shape, expected shape) each).
+
+    Counters of batches and auxiliary heads of training may be missing: nothing in eval mode reads them.
+    """
+    own = network.state_dict()
+    missing = tuple(k for k in own if k not in state and not k.endswith("num_batches_tracked") and not k.startswith(AUXILIARY))
+    shapes = tuple((k, tuple(state[k].shape), tuple(v.shape)) for k, v in own.items() if k in state and state[k].shape != v.shape)
+    return missing, tuple(k for k in state if k not in own), shapes
+
+
+def head_size(state):
+    """Guess the number of classes of a state dict: the length of the last matrix's output, or of SqueezeNet's last convolution's. None without either."""
     matrices = [v for k, v in state.items() if v.ndim == 2 and k.endswith("weight")]
     heads = [v for k, v in state.items() if v.ndim == 2 and k.split(".")[0] in ("fc", "linear", "head", "heads", "classifier")]
+    heads = heads or [v for k, v in state.items() if k == "classifier.1.weight"]
     return len((heads or matrices)[-1]) if heads or matrices else None
 
 
@@ -107,3 +135,34 @@ def _torchvision_names():
     import torchvision.models as models  # half a second: only where the name is not ours
 
     return models.list_models(module=models)
+
+
+def import_timm(name):
+    """Return timm. Args: name: of the network that asks for it. Raises: InputError where it is not installed."""
+    try:
+        import timm
+    except ImportError as error:
+        raise InputError(
+            f"{TIMM}{name} is a network of timm, which is not installed; run pip install -r requirements-timm.txt.", key="network.timm", name=name
+        ) from error
+    return timm
+
+
+def _timm(name, *, classes, width, **options):
+    timm = import_timm(name)
+    if width:
+        raise InputError(f"{TIMM}{name} takes no width; leave it out.", key="network.width", arch=f"{TIMM}{name}")
+    if not timm.is_model(name.partition(".")[0]):
+        raise unknown("network of timm", name, timm.list_models(f"*{name[:5]}*") or ["what timm.list_models() lists"])
+    try:
+        return timm.create_model(name, pretrained=False, **({"num_classes": classes} if classes else {}), **options).eval()
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise InputError(f"{TIMM}{name} cannot be made with options {options}: {error}.", key="network.options", arch=f"{TIMM}{name}") from error
+
+
+class _Hollow(TorchFunctionMode):
+    """Make what parameters and buffers are made of on the meta device; all else, such as the sums that lay out a RegNet, is computed as ever."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        hollow = {"device": "meta"} if function in (torch.empty, torch.zeros, torch.ones) else {}
+        return function(*args, **{**(kwargs or {}), **hollow})

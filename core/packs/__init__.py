@@ -25,13 +25,13 @@ class Description:
 
     @property
     def summary(self):
-        """Return the line that `python -m core packs` prints of this pack; accuracy in percent."""
+        """Return the line that `python -m core packs` prints of this pack; accuracy in percent, None where it is unknown."""
         facts = self.facts
         return {
             "name": self.name,
             "arch": facts["arch"],
             "training": facts["training"]["method"],
-            "accuracy": facts["figures"]["accuracy"],
+            "accuracy": facts["figures"].get("accuracy"),
             "selected_block": facts["selection"]["selected"],
             "detector": facts["detector"],
             "classes": facts["classes"],

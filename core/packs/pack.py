@@ -20,6 +20,7 @@ import tomlkit
 import torch
 from safetensors.torch import save_file
 
+from core.blocks import find_head
 from core.detectors import DEFAULT
 from core.device import pick_device
 from core.errors import InputError
@@ -91,7 +92,7 @@ def load(name_or_folder, *, device=None):
         device = pick_device(device)
         options = facts.get("options", {})
         network = build.load(facts["arch"], folder / WEIGHTS, classes=len(classes), width=facts.get("width"), **options)
-        reference = _read_reference(folder, selection, facts["selection"]["middle"], linear_head(network))
+        reference = _read_reference(folder, selection, facts["selection"]["middle"], head_of(network))
     except (TypeError, KeyError, ValueError, pa.ArrowException) as error:
         if isinstance(error, InputError) and str(error.key).startswith(("device", "unknown")):
             raise
@@ -116,7 +117,7 @@ def save(folder, *, facts, network, preprocessing, selection, reference):
         document = {
             "format": FORMAT,
             "detector": DEFAULT,
-            **facts,
+            **_without_none(facts),
             "preprocessing": {k: v for k, v in asdict(preprocessing).items() if v is not None},
             "selection": {**asdict(selection), "middle": reference.middle},
             "files": {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(beside.iterdir())},
@@ -132,10 +133,20 @@ def save(folder, *, facts, network, preprocessing, selection, reference):
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def head_of(network):
+    """Return (weight, bias) of the linear head as `core.probe.linear_head`, or None where the network has none, as SqueezeNet."""
+    return linear_head(network) if find_head(network) else None
+
+
 def halved(network):
     """Round a network's matrices to the half precision they are stored in, in place of a round trip through a file."""
     network.load_state_dict({k: v.to(network.state_dict()[k].dtype) for k, v in _halved(network.state_dict()).items()})
     return network
+
+
+def _without_none(facts):
+    """Leave out what is not known: TOML has no word for it."""
+    return {k: _without_none(v) if isinstance(v, dict) else v for k, v in facts.items() if v is not None}
 
 
 def _halved(state):

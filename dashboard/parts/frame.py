@@ -47,7 +47,8 @@ def frame():
             help=t("frame.pack_help"),
         )
         facts = packs[chosen].facts
-        st.caption(t("frame.accuracy", accuracy=facts["figures"]["accuracy"], n=facts["figures"]["pictures"], arch=facts["arch"]))
+        accuracy, n = (facts["figures"].get(name) for name in ("accuracy", "pictures"))
+        st.caption(t("frame.no_labels", n=n, arch=facts["arch"]) if accuracy is None else t("frame.accuracy", accuracy=accuracy, n=n, arch=facts["arch"]))
     st.components.v2.component("document_language", js=_SET_LANGUAGE)(data={"lang": language()}, key=f"document_language_{language()}")
     pictures.remember_in_link()
     return Frame(chosen, facts)

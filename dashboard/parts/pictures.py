@@ -93,7 +93,7 @@ def row_id(facts, name, row):
     if not found:
         return None
     puzzle = f"puzzle:{found['puzzle_seed']}:" if "puzzle_seed" in found else ""
-    return f"{puzzle}{found['source']}/{row}"
+    return f"{puzzle}{found['source']}/{found['rows'][row] if 'rows' in found else row}"
 
 
 def can_open(picture_id):

@@ -185,7 +185,7 @@ def distribution(context, form, axis):
     show(figure, alt=finding, table=table("set method count quarter median three_quarters mean_confidence", rows), key=f"shifts_{form}")
     st.caption(t("training.shift_caption", first=context.titles[context.first]))
     columns = ("mean_known", "mean_unknown", "gap", "overlap", "area", "shift")
-    rows = [(context.titles[m], *(round(numbers[m][c], 1) for c in columns), context.facts[m]["figures"]["accuracy"]) for m in context.packs]
+    rows = [(context.titles[m], *(round(numbers[m][c], 1) for c in columns), context.facts[m]["figures"].get("accuracy")) for m in context.packs]
     helps = {t(f"word.{name}"): st.column_config.NumberColumn(help=t(f"training.help_{name}"), format="%.1f") for name in columns}
     st.dataframe(table(" ".join(("method", *columns, "accuracy")), rows), hide_index=True, column_config=helps, key="separation", alt=finding)
     st.caption(t("training.separation_caption", first=context.titles[context.first]))
