@@ -25,7 +25,12 @@ test: $(VENV)/.test
 	@sh tools/install_chromium.sh || true
 	@sh tools/install_postgres.sh || true
 	$(BIN)/python -m ruff check .
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else  # side by side, a core each; then alone what a person sees, who would not wait for other tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 8 --dist worksteal
+	$(BIN)/python -m pytest -m browser
+endif
 
 bench: $(VENV)/.test
 	@sh tools/install_chromium.sh || true

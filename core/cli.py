@@ -453,6 +453,7 @@ def _parser():
     sub.add_argument("--limit", type=_count, help="how many known pictures (default 5000, fewer for large inputs)")
     sub.add_argument("--seed", type=int, default=0, help="of the draw and of the puzzles (default 0)")
     sub.add_argument("--border", default="zero", help="of the puzzles that select the block: zero as released (default), or crop")
+    sub.add_argument("--title", help="what the model is called on screen")
     sub.add_argument("--anyway", action="store_true", help="go on where the accuracy says that preprocessing or labels are wrong")
     sub.add_argument("--out", metavar="PACK", help="folder of the pack")
 

@@ -12,9 +12,12 @@ def data_home():
 
 
 def allowed_roots():
-    """Return the folders that paths typed into a page may lie in: those of BLOCKSCOPE_ROOTS (separated as in PATH), BLOCKSCOPE_DATA, and our own."""
+    """Return the folders that paths typed into a page may lie in: those of BLOCKSCOPE_ROOTS (separated as in PATH) and BLOCKSCOPE_DATA.
+
+    The folder of what people make is not one of them: names that nobody can guess keep one person's files from another's.
+    """
     named = [*os.environ.get("BLOCKSCOPE_ROOTS", "").split(os.pathsep), os.environ.get("BLOCKSCOPE_DATA", "")]
-    return [Path(folder).expanduser().resolve() for folder in named if folder] + [data_home().resolve()]
+    return [Path(folder).expanduser().resolve() for folder in named if folder]
 
 
 def within_roots(path):
@@ -23,7 +26,7 @@ def within_roots(path):
         found = Path(path).expanduser().resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links, a home that nobody has, a zero byte
         found = None
-    if found is None or not any(found.is_relative_to(root) for root in allowed_roots()):
+    if found is None or found.is_relative_to(data_home().resolve()) or not any(found.is_relative_to(root) for root in allowed_roots()):
         raise InputError(
             f"{path} is in no folder that may be read from here; upload the file, or let whoever runs this add its folder to BLOCKSCOPE_ROOTS.",
             key="path.outside",

@@ -16,6 +16,7 @@ st.navigation(
         st.Page("views/training.py", title=t("training.page"), icon=":material/model_training:", url_path="training"),
         st.Page("views/corruptions.py", title=t("corruptions.page"), icon=":material/blur_on:", url_path="corruptions"),
         st.Page("views/adaptation.py", title=t("adapt.page"), icon=":material/autorenew:", url_path="adaptation"),
+        st.Page("views/workshop.py", title=t("workshop.page"), icon=":material/construction:", url_path="workshop"),
         st.Page("views/runs.py", title=t("runs.page"), icon=":material/inventory_2:", url_path="runs"),
     ]
 ).run()

@@ -74,6 +74,7 @@ def order_of(options, *, log):
         limit=options.limit,
         seed=options.seed,
         border=options.border,
+        title=options.title,
     )
 
 

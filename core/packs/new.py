@@ -42,7 +42,7 @@ class Order:
         ood: {name: spec} of unknown pictures, for histograms and figures; drawn ones by default.
         classes: names, or None for those of the pictures' source, else of the published weights, else numbers.
         preprocessing: None for the usual one of the architecture. limit: how many known pictures, fewer for large inputs by default.
-        seed: of the draw and of the puzzles; border: of the puzzles that select the block.
+        seed: of the draw and of the puzzles; border: of the puzzles that select the block. title: what the pack is called on screen.
     """
 
     weights: Path | str
@@ -57,6 +57,7 @@ class Order:
     limit: int | None = None
     seed: int = 0
     border: str = "zero"
+    title: str | None = None
 
 
 @dataclass(frozen=True)

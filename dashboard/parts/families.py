@@ -88,6 +88,8 @@ def pack_title(pack):
         return t(f"pack.{name}")
     if pack.folder.parent == own_folder() and method in METHODS:
         return t("live.pack", method=method_name(method), epochs=facts["training"].get("epochs"), seed=facts["training"].get("seed"))
+    if "title" in facts:
+        return facts["title"]
     if NAMED.fullmatch(name) and method in METHODS:
         return " · ".join((method_name(method), arch_name(facts), known_name(facts)))  # what differs comes first: the sidebar is narrow
     return name
@@ -108,8 +110,12 @@ def known_name(facts):
 
 def arch_name(facts):
     """Return an architecture's title without what stands in brackets behind it."""
-    arch = facts["arch"]
-    return NETWORKS[arch].title.partition(" (")[0] if arch in NETWORKS else arch
+    return arch_title(facts["arch"]).partition(" (")[0]
+
+
+def arch_title(arch):
+    """Return what an architecture is called: our own have titles, others are known by their names."""
+    return NETWORKS[arch].title if arch in NETWORKS else arch
 
 
 def _known(facts):

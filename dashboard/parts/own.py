@@ -6,39 +6,48 @@ import streamlit as st
 
 from core.errors import InputError
 from core.packs import describe, own_folder
-from dashboard import compute
+from dashboard import compute, making
 
-LINKED = 6  # trainings that a session shows and its link carries
+LINKED = 6  # of each kind that a session shows and its link carries
+KINDS = {"training": compute.trainings, "build": making.builds}
 
 
-def names():
-    """Return the names of the trainings that this session or its link knows, newest first."""
-    if "trainings" not in st.session_state:
-        st.session_state["trainings"] = [name for name in dict.fromkeys(st.query_params.get("training", "").split(",")) if name][:LINKED]
-    return st.session_state["trainings"]
+def names(kind):
+    """Return the names of one kind that this session or its link knows, newest first. Args: kind: "training" or "build"."""
+    if f"{kind}s" not in st.session_state:
+        st.session_state[f"{kind}s"] = [name for name in dict.fromkeys(st.query_params.get(kind, "").split(",")) if name][:LINKED]
+    return st.session_state[f"{kind}s"]
 
 
 def trainings():
     """Return this session's trainings that are still there, newest first, and keep the link right."""
-    held = compute.trainings()
-    found = [one for one in map(held.find, names()) if one]
-    st.session_state["trainings"] = [one.name for one in found]
+    return _mine("training")
+
+
+def builds():
+    """Return the packs that this session has built of its own networks, or builds, newest first, and keep the link right."""
+    return _mine("build")
+
+
+def add(kind, name):
+    """Make a training or a build one of this session's; the oldest beyond `LINKED` is no longer shown."""
+    st.session_state[f"{kind}s"] = [name, *names(kind)][:LINKED]
+
+
+def _mine(kind):
+    found = [one for one in map(KINDS[kind]().find, names(kind)) if one]
+    st.session_state[f"{kind}s"] = [one.name for one in found]
     if found:
-        st.query_params["training"] = ",".join(one.name for one in found)
+        st.query_params[kind] = ",".join(one.name for one in found)
     else:
-        st.query_params.pop("training", None)
+        st.query_params.pop(kind, None)
     return found
-
-
-def add(name):
-    """Make a training one of this session's; the oldest beyond `LINKED` is no longer shown."""
-    st.session_state["trainings"] = [name, *names()][:LINKED]
 
 
 def packs():
     """Return {name: Description} of all packs: those of everybody, then this session's own and the one that the link names."""
     found = compute.packs()
-    for name in dict.fromkeys((*names(), st.query_params.get("pack", ""), st.session_state.get("pack", ""))):
+    for name in dict.fromkeys((*names("training"), *names("build"), st.query_params.get("pack", ""), st.session_state.get("pack", ""))):
         if name not in found and re.fullmatch(r"[\w-]+", name or "") and (own_folder() / name / "pack.toml").is_file():
             try:
                 found[name] = describe(own_folder() / name)

@@ -171,7 +171,7 @@ def _finding(mine):
 
 
 def _start(arguments):
-    own.add(compute.trainings().start(arguments).name)
+    own.add("training", compute.trainings().start(arguments).name)
 
 
 def _use(name):

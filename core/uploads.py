@@ -1,0 +1,77 @@
+"""Files that people bring to a server and that outlast a page: weights, pictures. Each lies under the hash of what it holds."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from core.errors import InputError
+from core.home import data_home
+
+KEPT = 8 * 2**30  # bytes in all; what was brought or asked for longest ago goes first
+
+
+def uploads_folder():
+    return data_home() / "uploads"
+
+
+def keep_file(name, data):
+    """Keep one file. Args: name: as its owner calls it; data: bytes. Returns: its path; the same file brought twice is kept once."""
+    name = _plain(PurePosixPath(name.replace("\\", "/")).name)
+    return _keep([(name, data)]) / name
+
+
+def keep_folder(files):
+    """Keep a folder of files, with the folders in it.
+
+    Args: files: [(path, bytes)]; paths begin with the name of the folder itself, as browsers tell them, which is left out.
+    Returns: its path. Raises: InputError if there are no files.
+    """
+    if not files:
+        raise InputError("The folder holds no files; choose another one.", key="uploads.empty")
+    parts = [PurePosixPath(name.replace("\\", "/")).parts for name, _ in files]
+    first = 1 if len({p[0] for p in parts}) == 1 and all(len(p) > 1 for p in parts) else 0
+    return _keep([("/".join(p[first:]), data) for p, (_, data) in zip(parts, files, strict=True)])
+
+
+def _keep(files):
+    """Write files into a folder that is named by what they hold, or find it there."""
+    digest = hashlib.sha256()
+    for name, data in sorted(files):
+        digest.update(hashlib.sha256(name.encode()).digest() + hashlib.sha256(data).digest())
+    root = uploads_folder()
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / digest.hexdigest()[:32]
+    if not folder.is_dir():
+        beside = Path(tempfile.mkdtemp(prefix=".", dir=root))
+        try:
+            for name, data in files:
+                file = beside.joinpath(*(_plain(part) for part in PurePosixPath(name).parts))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+            try:
+                os.rename(beside, folder)
+            except OSError:  # somebody else brought the same at the same time
+                if not folder.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    os.utime(folder)
+    _forget(root, folder)
+    return folder
+
+
+def _plain(part):
+    """Return a name that is one step into a folder, whatever it was; of a long one the end, which tells the format."""
+    return part.lstrip(".").replace("/", "_").replace("\0", "_")[-80:] or "_"
+
+
+def _forget(root, but):
+    """Delete what was brought longest ago, until at most `KEPT` bytes are left."""
+    folders = sorted((f for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")), key=lambda f: f.stat().st_mtime, reverse=True)
+    total = 0
+    for folder in folders:
+        total += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        if total > KEPT and folder != but:
+            shutil.rmtree(folder, ignore_errors=True)
