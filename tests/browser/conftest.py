@@ -45,7 +45,7 @@ def browser_context_args():
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """Start the dashboard as `make run` does, with a home of its own. Yields: (its address, the file of its log)."""
+    """Start the dashboard as `make run` does, with a home of its own. Yields: (its address, the file of its log, its home)."""
     if "toybox" not in list_packs():
         pytest.skip("no pack named toybox: it ships in assets/packs; make packs builds it")
     home = tmp_path_factory.mktemp("home")
@@ -60,7 +60,7 @@ def server(tmp_path_factory):
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-        yield f"http://127.0.0.1:{port}", log
+        yield f"http://127.0.0.1:{port}", log, home
     finally:
         process.terminate()
         try:

@@ -2,7 +2,12 @@
 
 import csv
 import io
+import os
+import pickle
 import re
+import shlex
+import subprocess
+import sys
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -11,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
+from core.packs import describe
 from tests.browser.conftest import ROOT, settle
 
 pytestmark = pytest.mark.browser
@@ -328,6 +334,51 @@ def test_a_network_is_trained_cancelled_and_resumed_and_is_then_a_model(visit, p
     assert query(page)["pack"] != "toybox"
 
 
+def test_a_checkpoint_becomes_a_model_with_the_numbers_of_the_command_line(visit, page, data, server, tmp_path):
+    for file in (data / "checkpoints" / "akamaster_resnet44.safetensors", data / "cifar10_original.parquet"):
+        (tmp_path / file.name).symlink_to(file)
+    visit("workshop", weights_from="upload", pictures_from="upload", workshop_limit="300")
+    page.locator(".st-key-workshop_weights input[type=file]").set_input_files(tmp_path / "akamaster_resnet44.safetensors")
+    expect(page.get_by_text("The weights fit ResNet-44 (CIFAR): 10 classes, 21 blocks")).to_be_visible()
+    page.locator(".st-key-workshop_pictures input[type=file]").set_input_files(tmp_path / "cifar10_original.parquet")
+    expect(page.get_by_text("2,753 pictures.")).to_be_visible()
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.get_by_role("heading", name=re.compile(r"^3 · It recognises 9\d\.\d\s% of 500 known pictures"))).to_be_visible()
+    settle(page)
+    page.get_by_text("The same on the command line").click()
+    command = shlex.split(page.locator('[data-testid="stCode"]').filter(has_text="pack new").inner_text())
+    page.get_by_role("button", name="Build the model").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    use = page.get_by_role("button", name="Use it")
+    expect(use).to_be_visible(timeout=300_000)
+    use.click()
+    expect(page.get_by_text(re.compile(r"right on 60 known pictures"))).to_be_visible()
+    settle(page)
+    built = describe(server[2] / ".local" / "share" / "blockscope" / "packs" / query(page)["pack"]).facts
+    assert command[:3] == ["python", "-m", "core"]
+    subprocess.run([sys.executable, *command[1:]], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=300)
+    again = describe(tmp_path / "my_pack").facts
+    assert again["selection"]["selected"] == built["selection"]["selected"]
+    assert again["selection"]["norm_ratio"] == pytest.approx(built["selection"]["norm_ratio"], rel=1e-4)
+    assert again["figures"]["accuracy"] == built["figures"]["accuracy"]
+    assert again["figures"]["consensus"] == built["figures"]["consensus"]
+    page.get_by_role("link", name="Verdict").click()
+    expect(page.get_by_role("heading", level=1, name=TITLE)).to_be_visible()
+    expect(words(page)).to_have_count(1)
+
+
+def test_strange_weights_get_a_sentence_each(visit, page, tmp_path):
+    visit("workshop", weights_from="upload")
+    (tmp_path / "code.pt").write_bytes(pickle.dumps(print))
+    (tmp_path / "torn.safetensors").write_bytes(b"\0" * 100)
+    upload = page.locator(".st-key-workshop_weights input[type=file]")
+    for file in ("code.pt", "torn.safetensors"):
+        upload.set_input_files(tmp_path / file)
+        expect(page.get_by_test_id("stAlert").filter(has_text=file)).to_be_visible()
+        settle(page)
+    expect(page.get_by_text("Choose weights and pictures; then comes the check.")).to_be_visible()
+
+
 def test_a_cell_opens_its_picture_and_a_picture_its_cell(visit):
     page = visit("corruptions", pack="toybox", picture="toybox:test/3")
     expect(page.get_by_role("heading", name=re.compile(r"^The fish is recognised under \d+ of 19 corruptions at severity 5"))).to_be_visible()
@@ -391,7 +442,7 @@ def test_a_run_is_paused_stepped_cancelled_and_opened_again(visit, page):
     expect(again.get_by_text(re.compile("^(Every method answers as|Another answer than)"))).to_be_visible()
 
 
-PAGES = ["", "blocks", "detector", "confidence", "training", "adaptation", "corruptions", "runs"]
+PAGES = ["", "blocks", "detector", "confidence", "training", "adaptation", "corruptions", "workshop", "runs"]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -401,7 +452,8 @@ def test_axe_finds_nothing_serious(visit, page, path, scheme):
     if path == "runs":
         keep(visit)
     visit(path)
-    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()  # an empty page has no faults
+    seen = page.get_by_test_id("stImage" if path == "workshop" else "stPlotlyChart")
+    expect(seen.first).to_be_visible()  # an empty page has no faults
     found = Axe().run(page).response["violations"]
     grave = [v for v in found if v["impact"] in ("serious", "critical")]
     assert not [f"{v['id']}: {v['help']}: {n['html'][:200]}" for v in grave for n in v["nodes"]]
