@@ -159,6 +159,7 @@ def new_pack(order, out, *, device=None, progress=None, stop=None, log=None):
     measuring = Measuring(building_of(out), total=once + TWO_PASSES * twice, progress=progress, stop=stop)
     facts = {
         **{name: getattr(made_as, name) for name in ("arch", "width", "options") if getattr(made_as, name)},
+        "title": order.title,
         "classes": list(classes),
         "training": {"method": "own", "weights": Path(order.weights).name},
         "measured": command_line(arguments_of(order)),
@@ -184,7 +185,7 @@ def new_pack(order, out, *, device=None, progress=None, stop=None, log=None):
 def arguments_of(order):
     """Return the arguments of `python -m core` that make the same pack, but for --out."""
     see, three = order.preprocessing, ("mean", "std")
-    single = {name: getattr(order, name) for name in ("weights", "arch", "width", "images", "val", "limit", "seed", "border")}
+    single = {name: getattr(order, name) for name in ("weights", "arch", "width", "images", "val", "limit", "seed", "border", "title")}
     seen = {} if see is None else {"size": see.size, "resize": see.resize, "jpeg": see.jpeg, **{n: ",".join(f"{v:g}" for v in getattr(see, n)) for n in three}}
     words = [word for name, value in {**single, **seen}.items() if value is not None for word in (f"--{name}", str(value))]
     words += [word for name, value in order.options.items() for word in ("--option", f"{name}={value}")]

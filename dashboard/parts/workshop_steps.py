@@ -127,7 +127,7 @@ def _published():
 
 def _fitted(path):
     """Say which network the weights are of, and let choose another; what does not fit is said key by key."""
-    fits = making.fits(str(path), path.stat().st_mtime_ns)
+    fits = making.fits(str(path), _stamp(path))
     offered = {_title(fit): fit for fit in fits}
     names = list(dict.fromkeys([*offered, *making.archs()]))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -140,7 +140,7 @@ def _fitted(path):
             usual = (chosen and chosen.width) or NETWORKS[arch].parameters["width"]
             width = st.number_input(t("workshop.width"), 1, 2048, usual, key=f"{key}_{arch}_width", width=160, help=t("workshop.width_help"))
     if chosen is None or width != chosen.width:
-        chosen = making.fit(str(path), path.stat().st_mtime_ns, arch, width)
+        chosen = making.fit(str(path), _stamp(path), arch, width)
     if not chosen.exact:
         st.error(t("workshop.misfit", n=len(chosen.problems), arch=arch_title(arch)), icon=":material/rule:")
         with st.expander(t("workshop.problems"), icon=":material/list:", expanded=True):

@@ -1,0 +1,67 @@
+"""What people bring: kept once, under names of its own, and not for ever."""
+
+import os
+
+import pytest
+
+from core import uploads
+from core.errors import InputError
+from core.home import allowed_roots, within_roots
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("BLOCKSCOPE_ROOTS", raising=False)
+    monkeypatch.delenv("BLOCKSCOPE_DATA", raising=False)
+    return tmp_path
+
+
+def test_the_same_file_is_kept_once():
+    first, again, other = uploads.keep_file("net.pt", b"one"), uploads.keep_file("net.pt", b"one"), uploads.keep_file("net.pt", b"two")
+    assert first == again != other
+    assert first.name == "net.pt" and first.read_bytes() == b"one" and other.read_bytes() == b"two"
+    assert len(list(uploads.uploads_folder().iterdir())) == 2
+
+
+def test_a_folder_keeps_its_folders_without_its_own_name():
+    folder = uploads.keep_folder([("pets/cat/1.png", b"a"), ("pets/dog/1.png", b"b")])
+    assert (folder / "cat" / "1.png").read_bytes() == b"a" and (folder / "dog" / "1.png").read_bytes() == b"b"
+
+
+@pytest.mark.parametrize("name", ["../../evil.pt", "/etc/passwd", "..\\..\\evil.pt", "..", ".hidden", "x" * 300 + ".pt", "a\0b.pt"])
+def test_no_name_leads_out_of_the_folder(name):
+    file = uploads.keep_file(name, b"data")
+    assert file.read_bytes() == b"data" and file.resolve().is_relative_to(uploads.uploads_folder().resolve())
+    folder = uploads.keep_folder([(f"pets/{name}", b"data"), ("pets/1.png", b"more")])
+    kept = [f for f in folder.rglob("*") if f.is_file()]
+    assert len(kept) == 2 and all(f.resolve().is_relative_to(folder.resolve()) for f in kept)
+
+
+def test_an_empty_folder_gets_its_sentence():
+    with pytest.raises(InputError, match="no files"):
+        uploads.keep_folder([])
+
+
+def test_what_was_asked_for_longest_ago_goes_first(monkeypatch):
+    monkeypatch.setattr(uploads, "KEPT", 25)
+    files = [uploads.keep_file(f"{k}.pt", bytes([k]) * 10) for k in range(2)]
+    for file, time in zip(files, (100, 50), strict=True):  # the second was asked for before the first
+        os.utime(file.parent, (time, time))
+    third = uploads.keep_file("3.pt", b"3" * 10)
+    assert [file.is_file() for file in (*files, third)] == [True, False, True]
+
+
+def test_paths_from_a_page_stay_in_the_folders_that_may_be_read(home, monkeypatch):
+    assert allowed_roots() == []
+    with pytest.raises(InputError, match="BLOCKSCOPE_ROOTS"):
+        within_roots(home)
+    shared, private = home / "shared", home / "private"
+    shared.mkdir()
+    private.mkdir()
+    (shared / "way_out").symlink_to(private)
+    monkeypatch.setenv("BLOCKSCOPE_ROOTS", os.pathsep.join([str(shared), str(home / "home")]))
+    assert within_roots(shared / "net.pt") == shared / "net.pt"
+    for outside in (private, shared / ".." / "private", shared / "way_out" / "net.pt", uploads.uploads_folder(), "~nobody/x", "a\0b"):
+        with pytest.raises(InputError, match="no folder that may be read"):
+            within_roots(outside)
