@@ -11,6 +11,7 @@ from core.errors import InputError, unknown
 from core.networks import NETWORKS
 
 TIMM = "timm:"  # what timm's names begin with here
+SLOW = ("googlenet", "inception_v3")  # their own first values take half a minute to draw
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training runs; torchvision takes them off trained networks
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema", "teacher")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -46,6 +47,8 @@ def create(arch, *, classes=None, width=None, **options):
         raise InputError(f"{arch} is a torchvision network and takes no width or other options; leave them out.", key="network.width", arch=arch)
     from torchvision.models import get_model
 
+    if arch in SLOW:
+        options["init_weights"] = False
     return get_model(arch, weights=None, num_classes=classes or 1000, **options).eval()
 
 

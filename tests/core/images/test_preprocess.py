@@ -84,3 +84,21 @@ def test_impossible_values_are_explained(options, message):
 def test_an_impossible_quality_is_explained(quality):
     with pytest.raises(InputError, match="quality"):
         Preprocessing(jpeg=quality)
+
+
+def test_a_margin_is_cut_off_as_torchvision_does():
+    from torchvision.transforms import v2
+
+    side = np.linspace(0, 9, 300)
+    waves = 127 + 120 * np.sin(side)[:, None, None] * np.cos(side[:200] * np.array([1, 2, 3])[:, None]).T[None]  # (300, 200, 3), no square
+    picture = Image.fromarray(waves.astype(np.uint8))
+    theirs = v2.Compose([v2.Resize(60, interpolation=v2.InterpolationMode.BICUBIC), v2.CenterCrop(48)])(picture)
+    ours = Preprocessing(48, resize=60).see(picture)
+    assert np.abs(ours.astype(int) - np.asarray(theirs).astype(int)).max() <= 4
+    assert np.abs(Preprocessing(48).see(picture).astype(int) - np.asarray(theirs).astype(int)).max() > 30
+
+
+def test_a_margin_leaves_a_picture_of_the_inputs_size_alone(noise):
+    assert np.array_equal(Preprocessing(32, resize=40).see(noise), np.asarray(noise))
+    with pytest.raises(InputError, match="The short side is scaled to 31; give 32, the input size, to 4,096"):
+        Preprocessing(32, resize=31)
