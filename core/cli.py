@@ -435,7 +435,7 @@ def _parser():
 
     sub = computing(command(pack, "make a pack from your own weights, or check them first", "new --weights net.safetensors --images photos/ --out my_pack"))
     sub.add_argument("action", choices=("new", "check"))
-    sub.add_argument("--weights", required=True, metavar="FILE", help="safetensors, .pt/.pth that holds tensors only, or torchvision for its published ones")
+    sub.add_argument("--weights", required=True, metavar="FILE", help="safetensors, .pt/.pth with tensors only, .pt2, or torchvision for its published ones")
     sub.add_argument("--arch", help="guessed from the weights where it is not given; any of torchvision's or ours, or timm:NAME")
     sub.add_argument("--width", type=int, help="of our own architectures; by default read off the weights")
     sub.add_argument("--option", action="append", default=[], metavar="NAME=NUMBER", help="a setting of the architecture, such as stem_padding=2; repeat")

@@ -9,6 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from core.errors import InputError, unknown
 from core.networks import NETWORKS
+from core.networks.exported import DAMAGED, read_exported
 
 TIMM = "timm:"  # what timm's names begin with here
 SLOW = ("googlenet", "inception_v3")  # their own first values take half a minute to draw
@@ -59,7 +60,7 @@ def sketch(arch, **options):
 
 
 def read_state(file):
-    """Read a state dict from safetensors, or from .pt/.pth without running any code in it; undo wrappers.
+    """Read a state dict from safetensors, from .pt/.pth without running any code in it, or out of a .pt2; undo wrappers.
 
     Returns: dict of name -> tensor on the CPU.
     Raises: InputError if the file is missing, is neither, or holds more than tensors.
@@ -67,6 +68,8 @@ def read_state(file):
     file = Path(file)
     if not file.is_file():
         raise InputError(f"There is no file {file}; check the path of the weights.", key="weights.missing", file=str(file))
+    if file.suffix == ".pt2":
+        return _unwrapped(_exported(file), file)
     try:
         state = load_file(file) if file.suffix == ".safetensors" else torch.load(file, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError) as error:
@@ -77,16 +80,7 @@ def read_state(file):
             key="weights.pickle",
             file=file.name,
         ) from error
-    while isinstance(state, dict) and (inside := next((state[w] for w in WRAPPERS if isinstance(state.get(w), dict)), None)) is not None:
-        state = inside
-    if not isinstance(state, dict):
-        raise InputError(f"{file.name} holds no state dict; save model.state_dict().", key="weights.no_state", file=file.name)
-    state = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    while state and (prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None)):
-        state = {name.removeprefix(prefix): value for name, value in state.items()}
-    if not state:
-        raise InputError(f"{file.name} holds no tensors; save model.state_dict().", key="weights.no_state", file=file.name)
-    return state
+    return _unwrapped(state, file)
 
 
 def load(arch, weights, *, classes=None, width=None, **options):
@@ -124,6 +118,31 @@ def compare(network, state):
     missing = tuple(k for k in own if k not in state and not k.endswith("num_batches_tracked") and not k.startswith(AUXILIARY))
     shapes = tuple((k, tuple(state[k].shape), tuple(v.shape)) for k, v in own.items() if k in state and state[k].shape != v.shape)
     return missing, tuple(k for k in state if k not in own), shapes
+
+
+def _exported(file):
+    try:
+        return read_exported(file)
+    except DAMAGED as error:
+        raise InputError(
+            f"The weights cannot be read out of {file.name} without running what else is in it ({error}); save the state_dict as safetensors.",
+            key="weights.exported",
+            file=file.name,
+        ) from error
+
+
+def _unwrapped(state, file):
+    """Return the tensors of what a file holds, without what is wrapped around them and before their names."""
+    while isinstance(state, dict) and (inside := next((state[w] for w in WRAPPERS if isinstance(state.get(w), dict)), None)) is not None:
+        state = inside
+    if not isinstance(state, dict):
+        raise InputError(f"{file.name} holds no state dict; save model.state_dict().", key="weights.no_state", file=file.name)
+    state = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    while state and (prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in state)), None)):
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    if not state:
+        raise InputError(f"{file.name} holds no tensors; save model.state_dict().", key="weights.no_state", file=file.name)
+    return state
 
 
 def head_size(state):

@@ -33,6 +33,7 @@ def test_accuracy_counts_labelled_pictures_only(found):
     assert found.accuracy == 0.75 and not found.doubtful
     assert replace(found, accuracy=0.3, classes=10).doubtful is False and replace(found, accuracy=0.15, classes=10).doubtful
     assert replace(found, accuracy=None).doubtful is False
+    assert replace(found, accuracy=0.6, classes=2).doubtful is False and replace(found, accuracy=0.05, classes=1000).doubtful
 
 
 def test_without_labels_there_is_no_accuracy(judge, clusters):
