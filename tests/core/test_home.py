@@ -20,7 +20,7 @@ def roots(tmp_path, monkeypatch):
 
 def test_files_in_any_root_may_be_read(roots):
     assert within_roots(roots / "a" / "net.pth") == (roots / "a" / "net.pth").resolve()
-    assert within_roots(roots / "b" / "net.pth") and within_roots(data_home() / "packs" / "x")
+    assert within_roots(roots / "b" / "net.pth")
     assert within_roots(roots / "b" / ".." / "a" / "net.pth")
 
 
@@ -31,9 +31,16 @@ def test_everything_else_is_refused_alike_whether_it_exists_or_not(roots, path):
         within_roots(f"{roots}/{path}")
 
 
-def test_without_settings_only_our_own_folder_is_allowed(roots, monkeypatch):
+def test_without_settings_nothing_may_be_read(roots, monkeypatch):
     monkeypatch.delenv("BLOCKSCOPE_ROOTS")
     monkeypatch.delenv("BLOCKSCOPE_DATA")
-    assert allowed_roots() == [data_home().resolve()]
+    assert allowed_roots() == []
     with pytest.raises(InputError):
         within_roots("relative.pth")
+
+
+def test_what_other_people_brought_is_never_read_by_its_path(roots, monkeypatch):
+    monkeypatch.setenv("BLOCKSCOPE_ROOTS", str(roots))
+    for place in (data_home(), data_home() / "uploads"):
+        with pytest.raises(InputError, match="is in no folder that may be read from here"):
+            within_roots(place)
