@@ -7,7 +7,6 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from core.adaptation import ADAPTATIONS, SETTINGS
@@ -29,6 +28,7 @@ EXAMPLES = """examples:
   python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack
   python -m core pack new --weights net.safetensors --images photos/ --out my_pack
   python -m core adapt --pack toybox --images toybox:test --corruptions fog,contrast --methods source,bn,tent --limit 1000
+  python -m core serve --pack cifar10 --port 8000
 """
 
 
@@ -64,6 +64,7 @@ def verdict(options):
     from core.images.preprocess import stack
     from core.images.sources import Item
     from core.packs import load_pack
+    from core.verdict import as_row
 
     pack = load_pack(options.pack, device=options.device)
     keep, rows = _keep(options.keep), []
@@ -71,7 +72,7 @@ def verdict(options):
         try:
             picture = Item(str(file), Path(file)).open(near=pack.preprocessing.size)
             measured = pack.probe(stack([pack.preprocessing.see(picture)]), precision=options.precision)
-            rows.append(_verdict_row(file, pack.judge.judge(measured, pack.classes, detector=options.detector, keep=keep)[0]))
+            rows.append(as_row(pack.judge.judge(measured, pack.classes, detector=options.detector, keep=keep)[0], file))
         except InputError as error:
             if error.key == "unknown" or error.key == "detector.unavailable":  # not the picture's fault
                 raise
@@ -299,6 +300,17 @@ def select(options):
     return 0
 
 
+def serve(options):
+    from core.service.command import serve_packs
+
+    def announce(address, names):
+        _show(options, {"address": address, "packs": names}, [(f"serving {', '.join(names)} at {address}; what it answers: {address}/docs",)])
+        sys.stdout.flush()
+
+    serve_packs(options, announce=announce)
+    return 0
+
+
 def download(options):
     from core.images.sources import download as fetch
     from core.images.sources import download_folder
@@ -483,6 +495,15 @@ def _parser():
     sub.add_argument("--source-limit", type=_count, default=1000, help="how many of them (default 1000)")
     sub.add_argument("--seed", type=int, default=0)
 
+    sub = computing(command(serve, "answer verdicts over HTTP", "--pack cifar10 --port 8000"))
+    sub.add_argument("--pack", action="append", help="name or folder of a pack; repeat; the first is the default (default cifar10)")
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1: this machine alone)")
+    sub.add_argument("--port", type=int, default=8000, help="0 for any free one (default 8000)")
+    sub.add_argument("--max-bytes", type=_count, default=16 * 2**20, help="of the pictures in one request (default 16 MiB)")
+    sub.add_argument("--max-batch", type=_count, default=32, help="pictures in a forward pass (default 32)")
+    sub.add_argument("--max-wait-ms", type=float, default=5, help="how long a picture waits for others to go with (default 5)")
+    sub.add_argument("--max-waiting", type=_count, default=256, help="pictures on the way, for each pack; more are refused (default 256)")
+
     sub = command(download, "download a picture set that is not part of this project", "CIFAR10")
     sub.add_argument("name", help="CIFAR10")
     return parser
@@ -570,23 +591,6 @@ def _adapt_lines(methods):
 
 def _run_line(run):
     return {"id": run.id, "created": run.created.isoformat(timespec="seconds"), "kind": run.kind, "title": run.title}
-
-
-def _verdict_row(file, v):
-    return {
-        "file": str(file),
-        "class": v.class_name,
-        "confidence": v.confidence,
-        "verdict": v.verdict,
-        "detector": v.detector,
-        "block": v.block,
-        "score": v.score,
-        "threshold": v.threshold,
-        "p_value": v.p_value,
-        "members": v.members,
-        "detectors": {name: {k: asdict(o)[k] for k in ("score", "threshold", "verdict", "p_value")} for name, o in v.opinions.items()},
-        "error": None,
-    }
 
 
 def _verdict_line(row):

@@ -4,7 +4,7 @@ A `Judge` holds every detector fitted on one reference, with the scores of the h
 so that thresholds and p-values at any share of known pictures kept cost nothing more.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from core.conformal import conformal_p, threshold_at
 from core.detectors import DEFAULT, DETECTORS, ONE_PASS, TWO_PASSES, make
@@ -45,6 +45,24 @@ class Verdict:
     opinions: dict
     members: dict
     agreement: float
+
+
+def as_row(verdict, name):
+    """Return a `Verdict` ready for JSON: what the command line and the service answer for a picture. Args: name: of its file."""
+    return {
+        "file": str(name),
+        "class": verdict.class_name,
+        "confidence": verdict.confidence,
+        "verdict": verdict.verdict,
+        "detector": verdict.detector,
+        "block": verdict.block,
+        "score": verdict.score,
+        "threshold": verdict.threshold,
+        "p_value": verdict.p_value,
+        "members": verdict.members,
+        "detectors": {detector: asdict(opinion) for detector, opinion in verdict.opinions.items()},
+        "error": None,
+    }
 
 
 class Judge:
