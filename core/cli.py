@@ -1,6 +1,6 @@
 """The command line: python -m core COMMAND. With --json, stdout holds one JSON document and nothing else.
 
-Exit codes: 0 all well; 1 some pictures could not be read; 2 bad input, with one line on stderr.
+Exit codes: 0 all well; 1 some pictures could not be read; 2 bad input, with one line on stderr; 3 a watch raised an alarm.
 """
 
 import argparse
@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack
   python -m core pack new --weights net.safetensors --images photos/ --out my_pack
   python -m core adapt --pack toybox --images toybox:test --corruptions fog,contrast --methods source,bn,tent --limit 1000
+  python -m core watch --pack cifar10 --images photos/ --follow --out history.jsonl
   python -m core serve --pack cifar10 --port 8000
 """
 
@@ -153,6 +154,7 @@ def score(options):
     table = pd.DataFrame([*rows, *({"name": name, "error": sentence} for name, sentence in errors)])
     out = Path(options.out)
     out.parent.mkdir(parents=True, exist_ok=True)
+    table.attrs = {"detector": options.detector, "held_out": len(reference.held_out)}  # what the p-values are against
     table.to_parquet(out)
     called = [r["verdict"] for r in rows]
     document = {"out": str(out), "pictures": len(rows), "errors": len(errors), "id": called.count("ID"), "ood": called.count("OOD")}
@@ -298,6 +300,15 @@ def select(options):
     lines = [(b, f"{s:.6f}", f"{z:.4f}", "selected" if b in selection.selected else "") for b, s, z in _each(selection)]
     _show(options, document, [("block", "similarity", "scaled", ""), *lines, (f"kept in {file}",)])
     return 0
+
+
+def watch(options):
+    from core.watch.command import watch_pictures
+
+    document = watch_pictures(options, keep=_keep(options.keep), tell=lambda line: None if options.json else print(line, flush=True))
+    if options.json:
+        _show(options, document, [])
+    return 3 if document["alarms"] else 1 if document["errors"] else 0
 
 
 def serve(options):
@@ -494,6 +505,19 @@ def _parser():
     sub.add_argument("--source", metavar="SRC", required=True, help="labelled pictures that the network was trained on")
     sub.add_argument("--source-limit", type=_count, default=1000, help="how many of them (default 1000)")
     sub.add_argument("--seed", type=int, default=0)
+
+    sub = computing(
+        command(watch, "watch a stream of pictures and raise an alarm when it drifts", "--pack cifar10 --images photos/ --follow --out history.jsonl")
+    )
+    sub.add_argument("--pack", help="name or folder of the pack that judges")
+    sub.add_argument("--images", required=True, metavar="SRC", help="pictures, or a .parquet file that score wrote")
+    sub.add_argument("--batch-size", type=_count, default=100, help="pictures in a batch (default 100)")
+    sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
+    sub.add_argument("--fdr", type=float, default=0.1, help="of the pictures flagged in a batch, the share that may be known (default 0.1)")
+    sub.add_argument("--every", type=float, default=1000.0, help="false alarms come at most once in so many batches on average (default 1000)")
+    sub.add_argument("--follow", action="store_true", help="SRC is a folder: take pictures as they arrive, until Ctrl-C")
+    sub.add_argument("--out", metavar="FILE", help="history to append to, a JSON line a batch; where there is one, the watch goes on from it")
+    judging(sub)
 
     sub = computing(command(serve, "answer verdicts over HTTP", "--pack cifar10 --port 8000"))
     sub.add_argument("--pack", action="append", help="name or folder of a pack; repeat; the first is the default (default cifar10)")
