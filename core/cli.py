@@ -15,6 +15,7 @@ from core.detectors import DEFAULT, ONE_PASS
 from core.errors import InputError
 from core.networks import NETWORKS
 from core.packs import list_packs
+from core.scoring import ENGINES
 from core.table import look_up
 from core.training import METHODS
 
@@ -125,41 +126,16 @@ def blocks(options):
 
 
 def score(options):
-    import pandas as pd
-
     from core.device import pick_device
-    from core.images.sources import batches, open_source
-    from core.probe import probe
-    from core.verdict import Judge
+    from core.scoring.command import score_pictures
 
-    names = list(ONE_PASS) if options.detectors == "all" else options.detectors.split(",")
     device, keep = pick_device(options.device), _keep(options.keep)
     network, preprocessing, pack = _network(options, device)
     reference = pack.reference if pack else _fitted_on(options, network, preprocessing, device)[0]
-    judge = Judge(reference, tuple(dict.fromkeys([*names, options.detector])))
-    source = open_source(options.images)
-    stop = min(options.limit or len(source), len(source))
-    progress, rows, errors, done = _progress("scoring"), [], [], 0
-    for batch in batches(source, preprocessing, size=options.batch_size, stop=stop):
-        errors += batch.errors
-        done += len(batch.names) + len(batch.errors)
-        if batch.names:
-            inputs = preprocessing.normalise(batch.images.to(device))
-            measured = probe(network, inputs, means=(reference.middle,), precision=options.precision).to("cpu")
-            classes = pack.classes if pack else [str(c) for c in range(measured.logits.shape[1])]
-            verdicts = judge.judge(measured, classes, detector=options.detector, keep=keep)
-            for name, label, domain, v in zip(batch.names, batch.labels.tolist(), batch.domains, verdicts, strict=True):
-                rows.append(_score_row(name, label, domain, v, names))
-        progress(done, stop)
-    table = pd.DataFrame([*rows, *({"name": name, "error": sentence} for name, sentence in errors)])
-    out = Path(options.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    table.attrs = {"detector": options.detector, "held_out": len(reference.held_out)}  # what the p-values are against
-    table.to_parquet(out)
-    called = [r["verdict"] for r in rows]
-    document = {"out": str(out), "pictures": len(rows), "errors": len(errors), "id": called.count("ID"), "ood": called.count("OOD")}
-    _show(options, document, [(f"{len(rows)} pictures scored into {out}: {called.count('ID')} ID, {called.count('OOD')} OOD, {len(errors)} unreadable",)])
-    return 1 if errors else 0
+    classes = pack.classes if pack else None
+    document = score_pictures(options, network, preprocessing, reference, classes, keep=keep, device=device, progress=_progress("scoring"))
+    _show(options, document, [("{pictures} pictures scored into {out}: {id} ID, {ood} OOD, {errors} unreadable".format(**document),)])
+    return 1 if document["errors"] else 0
 
 
 def bench(options):
@@ -398,7 +374,14 @@ def _parser():
     sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
     sub.add_argument("--detectors", default="all", help="names separated by commas, or all")
     sub.add_argument("--batch-size", type=_count, default=256)
-    sub.add_argument("--out", required=True, help="the Parquet file to write")
+    sub.add_argument("--out", required=True, help="the Parquet file to write, or a folder of them, here or behind a URL, where the name has no .parquet")
+    sub.add_argument("--engine", default="local", help=f"what scores: {'; '.join(f'{name}: {e.title}' for name, e in ENGINES.items())} (default local)")
+    sub.add_argument("--shard-size", type=_count, default=5000, help="pictures after which a stopped run can go on, in whole batches (default 5000)")
+    sub.add_argument("--workers", type=int, help="local: processes that decode, 0 for a thread (default); ray: processes that score (default 1 a core or GPU)")
+    sub.add_argument("--ray-address", help="of a Ray cluster; by default one is started on this machine")
+    sub.add_argument("--gpus", type=float, help="ray: GPUs for each process, such as 0.5")
+    resume = argparse.BooleanOptionalAction
+    sub.add_argument("--resume", action=resume, default=True, help="keep the shards that a stopped run has finished (default), or begin anew")
     judging(sub)
 
     sub = network(command(bench, "measure every detector and block on known and unknown pictures", "--pack toybox --ood near=toybox:near --id toybox:test"))
@@ -622,11 +605,6 @@ def _verdict_line(row):
         return row["file"], "error", row["error"]
     says = f"{100 * row['p_value']:.1f} % of known pictures look this unfamiliar"
     return row["file"], row["verdict"], f"{row['class']} {100 * row['confidence']:.1f} %", says
-
-
-def _score_row(name, label, domain, v, detectors):
-    fixed = {"name": name, "label": label, "domain": domain, "class": v.class_name, "confidence": v.confidence, "verdict": v.verdict, "p_value": v.p_value}
-    return {**fixed, **{f"score_{d}": v.opinions[d].score for d in detectors if d in v.opinions}, "error": None}
 
 
 def _keep(percent):

@@ -10,6 +10,8 @@ from core.conformal import conformal_p, threshold_at
 from core.detectors import DEFAULT, DETECTORS, ONE_PASS, TWO_PASSES, make
 from core.errors import InputError, unknown
 
+ID, OOD = "ID", "OOD"
+
 
 @dataclass(frozen=True)
 class Opinion:
@@ -65,6 +67,30 @@ def as_row(verdict, name):
     }
 
 
+@dataclass(frozen=True)
+class Opinions:
+    """What detectors say of N pictures, as arrays: what a `Verdict` holds for one.
+
+    Attributes:
+        probabilities: (N, C) float64. scores: {detector: (N,) float64}; thresholds: {detector: float}; members: {member of the consensus: (N,) p-values}.
+        known_scores: {detector: scores of the held-out known pictures}, which p-values count.
+    """
+
+    probabilities: object
+    scores: dict
+    thresholds: dict
+    members: dict
+    known_scores: dict
+
+    def p_values(self, detector):
+        """Return (N,) float64 p-values in (0, 1]."""
+        return conformal_p(self.known_scores[detector], self.scores[detector])
+
+    def known(self, detector):
+        """Return (N,) bool: whether the detector calls each picture ID."""
+        return self.scores[detector] > self.thresholds[detector]
+
+
 class Judge:
     """Fit detectors on a reference and judge measured pictures.
 
@@ -110,23 +136,31 @@ class Judge:
         """Return {detector: the threshold that keeps this share of known pictures}."""
         return {name: threshold_at(scores, keep) for name, scores in self.known_scores.items()}
 
-    def judge(self, activations, class_names, *, detector=DEFAULT, keep=0.95):
-        """Return a `Verdict` for each of N measured pictures.
+    def opinions(self, activations, *, detector=DEFAULT, keep=0.95):
+        """Return the `Opinions` of all detectors on N measured pictures.
 
-        Args: class_names: a name for each logit; detector: who decides; keep: the share of known pictures called ID, in (0, 1).
+        Args: detector: who will decide; keep: the share of known pictures called ID, in (0, 1).
         Raises: InputError if the detector is unknown or not available on this network.
         """
         if detector in self.unavailable:
             raise InputError(self.unavailable[detector], key="detector.unavailable", name=detector)
         if detector not in self.detectors:
             raise unknown("detector", detector, self.detectors)
-        probabilities = activations.logits.double().softmax(1)
-        (scores, members), thresholds = self._measure(activations), self.thresholds(keep)
-        p_values = {name: conformal_p(self.known_scores[name], s) for name, s in scores.items()}
+        scores, members = self._measure(activations)
+        return Opinions(activations.logits.double().softmax(1), scores, self.thresholds(keep), members, self.known_scores)
+
+    def judge(self, activations, class_names, *, detector=DEFAULT, keep=0.95):
+        """Return a `Verdict` for each of N measured pictures.
+
+        Args: class_names: a name for each logit; detector, keep: as `opinions`.
+        Raises: as `opinions`.
+        """
+        said = self.opinions(activations, detector=detector, keep=keep)
+        p_values, known = ({name: of(name) for name in said.scores} for of in (said.p_values, said.known))
         verdicts = []
-        for i, row in enumerate(probabilities):
+        for i, row in enumerate(said.probabilities):
             opinions = {
-                name: Opinion(s[i].item(), thresholds[name], p_values[name][i].item(), "ID" if s[i] > thresholds[name] else "OOD") for name, s in scores.items()
+                name: Opinion(s[i].item(), said.thresholds[name], p_values[name][i].item(), ID if known[name][i] else OOD) for name, s in said.scores.items()
             }
             decided, label = opinions[detector], int(row.argmax())
             single = [o.verdict == decided.verdict for name, o in opinions.items() if name != "consensus"]
@@ -143,7 +177,7 @@ class Judge:
                     p_value=decided.p_value,
                     block=self.reference.selected,
                     opinions=opinions,
-                    members={name: p[i].item() for name, p in members.items()},
+                    members={name: p[i].item() for name, p in said.members.items()},
                     agreement=sum(single) / len(single) if single else 1.0,
                 )
             )

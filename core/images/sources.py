@@ -1,40 +1,25 @@
 """Where pictures come from: Parquet, a folder, .npz, toybox, or a torchvision data set.
 
-Every source is a sequence of `Item`s that is read lazily: `source[i]`, `len(source)`, iteration.
+Every source is a sequence of `Item`s that is read lazily: `source[i]`, `len(source)`, iteration, `source.items(start, stop)`.
 """
 
 import os
 import zipfile
 import zlib
-from bisect import bisect_right
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from core.errors import InputError, unknown
-from core.images.decode import decode
+from core.images.folder import Folder, find_files
+from core.images.item import Item, Source, checked, empty
+from core.images.parquet import Parquet
+from core.images.places import facts, place
 
 _ARCHIVES = {"CIFAR10": ("cifar-10-python.tar.gz", "cifar-10-batches-py", 170_498_071)}  # archive, what it holds, bytes
 READ = 200  # pictures between two reports of progress: about a second where they are drawn
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".mpo")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One picture as found: `data` is encoded bytes, a path, or (H, W, 3) uint8; `label` is -1 where unknown."""
-
-    name: str
-    data: bytes | Path | np.ndarray
-    label: int = -1
-    domain: str | None = None
-
-    def open(self, *, near=None):
-        """Return the RGB `PIL.Image`. Raises: InputError if it is not a picture that can be read."""
-        if isinstance(self.data, np.ndarray):
-            return Image.fromarray(self.data)
-        return decode(self.data, near=near)
 
 
 @dataclass(frozen=True)
@@ -44,6 +29,7 @@ class Batch:
     Attributes:
         images: (N, 3, S, S) uint8 tensor; labels: (N,) int64 tensor, -1 unknown; names: N strings; domains: N strings or None.
         errors: (name, sentence) of each picture that could not be read; those are in none of the others.
+        missing: the place of each of these among all pictures that were read, from 0.
     """
 
     images: object
@@ -51,14 +37,15 @@ class Batch:
     names: tuple
     domains: tuple
     errors: tuple
+    missing: tuple = ()
 
 
 def open_source(spec):
     """Open a source of pictures by its spec.
 
-    Args: spec: a .parquet file (columns image, label, optional domain), a folder (flat, or a folder a class), an .npz file
-        (images (N, H, W, 3) uint8, optional labels), "toybox:SPLIT", "noise:uniform", "torchvision:CIFAR10/test", or "data:NAME" for a
-        .parquet file of the data folder, as `source_id` writes it.
+    Args: spec: a .parquet file (columns image, label, optional domain), a folder of pictures (flat, or a folder a class) or of .parquet
+        files, either of these behind a URL such as s3://bucket/folder, an .npz file (images (N, H, W, 3) uint8, optional labels),
+        "toybox:SPLIT", "noise:uniform", "torchvision:CIFAR10/test", or "data:NAME" for a .parquet file of the data folder, as `source_id` writes it.
     Returns: a sequence of Item with `classes`, the class names or None.
     Raises: InputError if there is no such source or it holds no pictures.
     """
@@ -70,18 +57,18 @@ def open_source(spec):
         return Torchvision(rest)
     if kind == "noise" and rest:
         return Noise(rest)
-    path = _in_data_folder(rest) if kind == "data" and rest else Path(spec).expanduser()
-    if path is None or not path.exists():
+    path = _in_data_folder(rest) if kind == "data" and rest else place(spec)
+    if path is None or not _exists(path):
         raise InputError(
             f"There is no picture source {spec}; give a .parquet or .npz file, a folder, toybox:test, noise:uniform or torchvision:CIFAR10/test.",
             key="source.missing",
             spec=spec,
         )
     if path.is_dir():
-        return Folder(path)
+        return _folder(path)
     if path.suffix == ".parquet":
-        return Parquet(path)
-    if path.suffix == ".npz":
+        return Parquet([path])
+    if path.suffix == ".npz" and isinstance(path, Path):
         return Arrays(path)
     raise InputError(f"{path.name} is no picture source; give a .parquet or .npz file, or a folder.", key="source.kind", spec=path.name)
 
@@ -109,19 +96,25 @@ def source_id(spec):
 
 def batches(source, preprocessing, *, size=256, start=0, stop=None):
     """Decode a source and yield it in `Batch`es of at most `size` pictures; a bad picture becomes an entry of `errors`."""
+    stop = len(source) if stop is None else min(stop, len(source))
+    items = source.items(start, stop)
+    while some := list(islice(items, size)):
+        yield decode_batch(some, preprocessing)
+
+
+def decode_batch(items, preprocessing):
+    """Decode `Item`s into one `Batch`."""
     from core.images.preprocess import stack
 
-    stop = len(source) if stop is None else min(stop, len(source))
-    for first in range(start, stop, size):
-        pixels, kept, errors = [], [], []
-        for i in range(first, min(first + size, stop)):
-            item = source[i]
-            try:
-                pixels.append(preprocessing.see(item.open(near=preprocessing.size)))
-                kept.append(replace(item, data=b""))
-            except InputError as error:
-                errors.append((item.name, str(error)))
-        yield _batch(stack(pixels) if pixels else None, kept, errors, preprocessing.size)
+    pixels, kept, errors, missing = [], [], [], []
+    for i, item in enumerate(items):
+        try:
+            pixels.append(preprocessing.see(item.open(near=preprocessing.size)))
+            kept.append(replace(item, data=b""))
+        except InputError as error:
+            errors.append((item.name, str(error)))
+            missing.append(i)
+    return _batch(stack(pixels) if pixels else None, kept, errors, missing, preprocessing.size)
 
 
 def read(source, preprocessing, *, start=0, stop=None, progress=None):
@@ -135,92 +128,20 @@ def read(source, preprocessing, *, start=0, stop=None, progress=None):
         if progress:
             progress(min(start + READ * len(parts), stop) - start, stop - start)
     if not parts:
-        return _batch(None, [], [], preprocessing.size)
+        return _batch(None, [], [], [], preprocessing.size)
     return Batch(
         torch.cat([p.images for p in parts]),
         torch.cat([p.labels for p in parts]),
         *(tuple(x for p in parts for x in getattr(p, field)) for field in ("names", "domains", "errors")),
+        tuple(READ * k + i for k, p in enumerate(parts) for i in p.missing),
     )
 
 
-class Parquet:
-    """One encoded picture a row; the row group in use is kept."""
-
-    def __init__(self, path):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self.name, self.classes = path.stem, None
-        try:
-            self._file = pq.ParquetFile(path)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path.name} is not a Parquet file that can be read; write it again.", key="source.parquet", file=path.name) from error
-        columns = self._file.schema_arrow.names
-        if "image" not in columns:
-            raise InputError(
-                f"{path.name} has no column 'image' (it has {', '.join(columns)}); name the encoded pictures' column 'image'.",
-                key="source.column",
-                file=path.name,
-            )
-        kinds = {"image": (pa.types.is_binary, pa.types.is_large_binary), "label": (pa.types.is_integer, pa.types.is_null)}
-        for column, allowed in kinds.items():
-            if column in columns and not any(is_kind(self._file.schema_arrow.field(column).type) for is_kind in allowed):
-                raise InputError(
-                    f"{path.name}: the column '{column}' has type {self._file.schema_arrow.field(column).type}.", key="source.column", file=path.name
-                )
-        self._columns = [c for c in ("image", "label", "domain") if c in columns]
-        metadata = self._file.metadata
-        self._ends = np.cumsum([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]).tolist()
-        if not len(self):
-            raise _empty(path)
-        self._held = (None, None)  # one attribute, so that two threads never see a group with another's rows
-
-    def __len__(self):
-        return self._ends[-1] if self._ends else 0
-
-    def __getitem__(self, i):
-        i = _checked(i, self)
-        group = bisect_right(self._ends, i)
-        held, rows = self._held
-        if held != group:
-            rows = self._file.read_row_group(group, columns=self._columns)
-            self._held = (group, rows)
-        offset = i - (self._ends[group - 1] if group else 0)
-        row = {c: rows.column(c)[offset].as_py() for c in self._columns}
-        label = row.get("label")
-        return Item(f"{self.name}/{i}", row["image"] or b"", -1 if label is None else label, row.get("domain"))
-
-
-class Folder:
-    """Picture files in name order; where all lie in sub-folders, these are the classes."""
-
-    def __init__(self, path):
-        self.name = path.name
-        inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
-        folders = [p for p in inside if p.is_dir()]
-        flat = [p for p in inside if p.is_file() and p.suffix.lower() in SUFFIXES]
-        self.classes = tuple(p.name for p in folders) if folders and not flat else None
-        if self.classes:
-            self._files = [(f, k) for k, d in enumerate(folders) for f in sorted(d.rglob("*")) if f.suffix.lower() in SUFFIXES]
-        else:
-            self._files = [(f, -1) for f in flat]
-        if not self._files:
-            raise InputError(f"The folder {path} holds no pictures; put JPEG or PNG files in it.", key="source.empty", spec=str(path))
-        self._root = path
-
-    def __len__(self):
-        return len(self._files)
-
-    def __getitem__(self, i):
-        file, label = self._files[_checked(i, self)]
-        return Item(str(file.relative_to(self._root)), file, label)
-
-
-class Arrays:
+class Arrays(Source):
     """An .npz file with `images` (N, H, W, 3) uint8 and, if known, `labels` (N,)."""
 
     def __init__(self, path):
-        self.name, self.classes = path.stem, None
+        self.name, self._path = path.stem, path
         try:
             with np.load(path, allow_pickle=False) as file:
                 images = next((file[k] for k in ("images", "x", "data", "arr_0") if k in file), None)
@@ -230,7 +151,7 @@ class Arrays:
         if images is None or images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
             raise InputError(f"{path.name} needs an array 'images' of shape (N, H, W, 3) and type uint8.", key="source.npz_shape", file=path.name)
         if not len(images):
-            raise _empty(path)
+            raise empty(path.name)
         if labels is not None and labels.shape != images.shape[:1]:
             raise InputError(f"{path.name} has {len(images)} images but labels of shape {labels.shape}.", key="source.npz_shape", file=path.name)
         self._images, self._labels = images, labels
@@ -239,11 +160,15 @@ class Arrays:
         return len(self._images)
 
     def __getitem__(self, i):
-        i = _checked(i, self)
+        i = checked(i, self)
         return Item(f"{self.name}/{i}", self._images[i], -1 if self._labels is None else int(self._labels[i]))
 
+    @property
+    def facts(self):
+        return {**super().facts, **facts(self._path)}
 
-class Toybox:
+
+class Toybox(Source):
     """Pictures drawn on the spot; see `core.images.toybox`."""
 
     def __init__(self, split):
@@ -258,18 +183,17 @@ class Toybox:
         return self._length
 
     def __getitem__(self, i):
-        toy = self._draw(self._split, _checked(i, self))
+        toy = self._draw(self._split, checked(i, self))
         return Item(f"{self.name}/{i}", toy.image, toy.label)
 
 
-class Noise:
+class Noise(Source):
     """Noise without end: "uniform" draws every value from 0 to 255 alike, "gaussian" with mean 128 and deviation 255, clipped.
 
     Both as in Liang et al., ICLR 2018, at 32 x 32; each picture depends on its index alone.
     """
 
     KINDS = ("uniform", "gaussian")
-    classes = None
 
     def __init__(self, kind):
         if kind not in self.KINDS:
@@ -280,13 +204,13 @@ class Noise:
         return 10_000
 
     def __getitem__(self, i):
-        draw = np.random.default_rng([_checked(i, self), self.KINDS.index(self._kind)])
+        draw = np.random.default_rng([checked(i, self), self.KINDS.index(self._kind)])
         shape = (32, 32, 3)
         values = draw.integers(0, 256, shape) if self._kind == "uniform" else draw.normal(127.5, 255, shape).round().clip(0, 255)
         return Item(f"{self.name}/{i}", values.astype(np.uint8))
 
 
-class Torchvision:
+class Torchvision(Source):
     """A data set that torchvision has downloaded before, such as CIFAR10/test."""
 
     def __init__(self, spec):
@@ -313,9 +237,27 @@ class Torchvision:
         return len(self._set)
 
     def __getitem__(self, i):
-        i = _checked(i, self)
+        i = checked(i, self)
         picture, label = self._set[i]
         return Item(f"{self.name}/{i}", np.array(picture.convert("RGB")), int(label))
+
+
+def _exists(path):
+    try:
+        return path.exists()
+    except OSError as error:  # a name that is too long, no network, no permission
+        raise InputError(f"{path} cannot be reached: {error}.", key="source.unreachable", spec=str(path)) from error
+
+
+def _folder(path):
+    """Return the source of a folder: of its pictures, or of its .parquet files where it holds no pictures."""
+    try:
+        return Folder(path)
+    except InputError:
+        names = find_files(path, ".parquet")
+        if not names:
+            raise
+        return Parquet([path / name for name in names], name=path.name, names=[name.removesuffix(".parquet") for name in names])
 
 
 def data_folder():
@@ -366,20 +308,10 @@ def download(name):
         ) from error
 
 
-def _empty(path):
-    return InputError(f"{path.name} holds no pictures.", key="source.empty", spec=path.name)
-
-
-def _checked(i, source):
-    if not 0 <= i < len(source):
-        raise IndexError(f"picture {i} of {len(source)}")
-    return i
-
-
-def _batch(images, items, errors, size):
+def _batch(images, items, errors, missing, size):
     import torch
 
     if images is None:
         images = torch.empty(0, 3, size, size, dtype=torch.uint8)
     labels = torch.tensor([item.label for item in items], dtype=torch.int64)
-    return Batch(images, labels, tuple(i.name for i in items), tuple(i.domain for i in items), tuple(errors))
+    return Batch(images, labels, tuple(i.name for i in items), tuple(i.domain for i in items), tuple(errors), tuple(missing))

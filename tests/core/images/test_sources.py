@@ -1,7 +1,11 @@
 """Pictures come out of every kind of source as they went in."""
 
 import io
+import json
+import pickle
+import sys
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -275,3 +279,97 @@ def test_what_source_id_writes_is_opened_in_the_data_folder_and_nowhere_else(tmp
     monkeypatch.delenv("BLOCKSCOPE_DATA")
     with pytest.raises(InputError):
         open_source("data:ood/svhn")
+
+
+@pytest.fixture
+def memory():
+    """Return an empty file system that is reached by URL, memory://."""
+    fs = fsspec.filesystem("memory")
+    fs.store.clear()
+    fs.pseudo_dirs[:] = [""]
+    yield fs
+    fs.store.clear()
+
+
+def test_items_in_a_row_are_those_one_by_one(tmp_path, pixels, memory):
+    parquet(tmp_path / "set.parquet", image=[png(p) for p in pixels], label=[3, 1, None, 0, 2])
+    for name, p in zip(("b/1.png", "b/2.png", "a/1.png"), pixels, strict=False):
+        memory.pipe_file(f"/photos/{name}", png(p))
+    for spec in (tmp_path / "set.parquet", "toybox:test", "noise:gaussian", "memory://photos"):
+        source = open_source(spec)
+        for start, stop in ((0, 3), (1, 2), (2, 3)):
+            one_by_one = [source[i] for i in range(start, stop)]
+            in_a_row = list(source.items(start, stop))
+            assert [(i.name, i.label, i.domain) for i in in_a_row] == [(i.name, i.label, i.domain) for i in one_by_one]
+            assert all(np.array_equal(np.asarray(a.open()), np.asarray(b.open())) for a, b in zip(in_a_row, one_by_one, strict=True))
+
+
+def test_a_folder_of_parquet_files_is_one_source(tmp_path, pixels):
+    (tmp_path / "late").mkdir()
+    parquet(tmp_path / "b.parquet", image=[png(p) for p in pixels[:3]], label=[0, 1, 2])
+    parquet(tmp_path / "a.parquet", image=[png(pixels[3])])
+    parquet(tmp_path / "late" / "c.parquet", image=[png(pixels[4])], label=[4])
+    (tmp_path / "_metadata.parquet").write_bytes(b"of another program")
+    source = open_source(tmp_path)
+    batch = read(source, SEEN)
+    assert batch.names == ("a/0", "b/0", "b/1", "b/2", "late/c/0") and batch.labels.tolist() == [-1, 0, 1, 2, 4]
+    assert torch.equal(batch.images, as_tensor(pixels[[3, 0, 1, 2, 4]])) and source.name == tmp_path.name
+    assert [item.name for item in source.items(2, 5)] == ["b/1", "b/2", "late/c/0"]
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_urls_are_read_as_paths_are(tmp_path, pixels, memory, scheme):
+    fs, root = fsspec.filesystem(scheme), f"{tmp_path}/data"
+    fs.makedirs(f"{root}/photos/cat", exist_ok=True)
+    fs.makedirs(f"{root}/tables", exist_ok=True)
+    fs.pipe_file(f"{root}/photos/cat/1.png", png(pixels[0]))
+    fs.pipe_file(f"{root}/photos/cat/2.png", b"no picture")
+    fs.pipe_file(f"{root}/tables/set.parquet", parquet(tmp_path / "set.parquet", image=[png(p) for p in pixels]).read_bytes())
+    folder = read(open_source(f"{scheme}://{root}/photos"), SEEN)
+    assert folder.names == ("cat/1.png",) and folder.errors[0][0] == "cat/2.png" and folder.missing == (1,)
+    assert torch.equal(folder.images, as_tensor(pixels[:1])) and open_source(f"{scheme}://{root}/photos").classes == ("cat",)
+    for place in ("tables", "tables/set.parquet"):
+        assert torch.equal(read(open_source(f"{scheme}://{root}/{place}"), SEEN).images, as_tensor(pixels))
+    with pytest.raises(InputError, match="There is no picture source"):
+        open_source(f"{scheme}://{root}/nowhere")
+
+
+def test_urls_that_cannot_be_read_are_explained(monkeypatch):
+    with pytest.raises(InputError, match="ftpx:// is no kind of URL that can be read here"):
+        open_source("ftpx://host/folder")
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as where it is not installed
+    with pytest.raises(InputError, match="s3:// needs the package s3fs; run pip install s3fs"):
+        open_source("s3://bucket/folder")
+
+
+def test_a_large_folder_takes_little_memory(tmp_path):
+    for i in range(2000):
+        (tmp_path / f"picture-{i:05}.png").touch()
+    source = open_source(tmp_path)
+    assert len(pickle.dumps(source)) / len(source) < 40  # bytes a name; as a list of paths it is some 300
+    assert [source[i].name for i in (0, 1999)] == ["picture-00000.png", "picture-01999.png"]
+
+
+def test_facts_tell_a_source_from_a_changed_one(tmp_path, pixels):
+    path = parquet(tmp_path / "set.parquet", image=[png(p) for p in pixels])
+    before = open_source(path).facts
+    assert open_source(path).facts == before and json.loads(json.dumps(before)) == before
+    parquet(path, image=[png(p) for p in pixels[:4]])
+    assert open_source(path).facts != before
+    for i in range(2):
+        Image.fromarray(pixels[i]).save(tmp_path / f"{i}.png")
+    folder = open_source(tmp_path).facts
+    (tmp_path / "1.png").rename(tmp_path / "2.png")
+    assert open_source(tmp_path).facts != folder
+
+
+def test_a_source_travels_to_another_process(tmp_path, pixels):
+    source = open_source(parquet(tmp_path / "set.parquet", image=[png(p) for p in pixels]))
+    first = source[0]
+    assert pickle.loads(pickle.dumps(source))[0] == first
+
+
+def test_missing_says_where_the_bad_pictures_were(tmp_path, pixels):
+    encoded = [b"bad" if i % 3 == 1 else png(pixels[i % 5]) for i in range(450)]
+    batch = read(open_source(parquet(tmp_path / "set.parquet", image=encoded)), SEEN, start=2)
+    assert batch.missing == tuple(i - 2 for i in range(2, 450) if i % 3 == 1) and len(batch.names) + len(batch.missing) == 448

@@ -1,0 +1,55 @@
+"""One picture as found, and what every source of pictures does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from core.errors import InputError
+from core.images.decode import decode
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture as found: `data` is encoded bytes, a path, a `core.images.places.Remote`, or (H, W, 3) uint8; `label` is -1 where unknown."""
+
+    name: str
+    data: bytes | Path | np.ndarray
+    label: int = -1
+    domain: str | None = None
+
+    def open(self, *, near=None):
+        """Return the RGB `PIL.Image`. Raises: InputError if it is not a picture that can be read."""
+        if isinstance(self.data, np.ndarray):
+            return Image.fromarray(self.data)
+        data = self.data.read() if hasattr(self.data, "read") else self.data
+        return decode(data, near=near)
+
+
+class Source:
+    """A sequence of `Item`s. Whoever subclasses writes `__len__` and `__getitem__`, and `items` where reading in a row is quicker.
+
+    Attributes: name; classes: class names or None; facts: what tells this source from another and from itself before it was changed, as far as
+        that costs no look at each picture.
+    """
+
+    name, classes = "", None
+
+    def items(self, start, stop):
+        """Yield pictures `start` to `stop` in order. Threads may do so at once."""
+        return (self[i] for i in range(start, stop))
+
+    @property
+    def facts(self):
+        return {"name": self.name, "pictures": len(self)}
+
+
+def empty(name):
+    return InputError(f"{name} holds no pictures.", key="source.empty", spec=name)
+
+
+def checked(i, source):
+    if not 0 <= i < len(source):
+        raise IndexError(f"picture {i} of {len(source)}")
+    return i

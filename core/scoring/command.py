@@ -1,0 +1,86 @@
+"""What `python -m core score` does beyond reading its options."""
+
+from core.detectors import ONE_PASS
+from core.errors import InputError
+from core.images.places import Remote, place
+from core.images.sources import open_source
+from core.scoring import ENGINES
+from core.scoring.order import claim, clear, fingerprint, order_of
+from core.scoring.scorer import Scorer
+from core.scoring.shards import Plan, part_name
+from core.table import look_up
+from core.verdict import Judge
+
+
+def score_pictures(options, network, preprocessing, reference, classes, *, keep, device, progress=None):
+    """Score a source into a Parquet file, or into a folder of them.
+
+    Args: options: of the command; classes: names, or None; keep: a fraction; progress: called with (done, total).
+    Returns: the document that the command prints.
+    Raises: InputError for what the command was given wrongly.
+    """
+    engine = look_up(ENGINES, options.engine, kind="engine")
+    asked = _asked(options, engine)
+    names = ONE_PASS if options.detectors == "all" else tuple(options.detectors.split(","))
+    judge = Judge(reference, tuple(dict.fromkeys([*names, options.detector])))
+    scorer = Scorer(network, preprocessing, judge, classes, names, options.detector, keep, options.precision, device)
+    source = open_source(options.images)
+    plan = Plan.of(min(options.limit or len(source), len(source)), shard=options.shard_size, batch=options.batch_size)
+    out, folder = _places(options.out)
+    order = order_of(scorer, source, plan)
+    done = claim(folder, order, plan, resume=options.resume)
+    resumed = len(done)
+    count = sum(part.pictures + part.errors for part in done.values())
+
+    def report(pictures):
+        nonlocal count
+        count += pictures
+        if progress:
+            progress(count, plan.stop)
+
+    missing = [shard for shard in plan.shards if shard not in done]
+    if missing:
+        for part in engine.load()(scorer, source, plan, missing, folder, order=fingerprint(order), progress=report, **asked):
+            done[part.shard] = part
+    if out:
+        join(folder, plan, out, scorer.schema)
+        clear(folder, len(plan.shards))
+        folder.rmdir()
+    totals = {key: sum(getattr(part, key) for part in done.values()) for key in ("pictures", "errors", "id", "ood")}
+    how = {"engine": options.engine, "shard_size": plan.shard, "shards": len(plan.shards), "workers": asked["workers"], "resumed": resumed}
+    return {"out": str(out or options.out), **totals, **how}
+
+
+def join(folder, plan, out, schema):
+    """Join the parts of all shards in order into one Parquet file, holding one at a time; the file is there whole or not at all."""
+    import pyarrow.parquet as pq
+
+    beside = out.with_name(f"{out.name}.part")
+    try:
+        with pq.ParquetWriter(beside, schema, compression="zstd") as file:
+            for shard in plan.shards:
+                file.write_table(pq.read_table(folder / part_name(shard)).cast(schema))
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _asked(options, engine):
+    """Return the engine's parameters with what the command says of them. Raises: InputError for one that belongs to another engine."""
+    given = {name: value for e in ENGINES.values() for name in e.parameters if (value := getattr(options, name)) is not None}
+    if wrong := [name for name in given if name not in engine.parameters]:
+        flag = f"--{wrong[0].replace('_', '-')}"
+        raise InputError(f"The engine {options.engine} takes no {flag}; leave it out or choose another --engine.", key="scoring.option", option=flag)
+    return {**engine.parameters, **given}
+
+
+def _places(spec):
+    """Return (the one file to write or None, the folder of parts)."""
+    out = place(spec)
+    if not str(spec).endswith(".parquet"):
+        return None, out
+    if isinstance(out, Remote):
+        message = f"One file is written on this machine only; leave .parquet off {spec} for a folder of Parquet files there."
+        raise InputError(message, key="scoring.one_file", out=str(spec))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out, out.with_name(f"{out.name}.parts")
