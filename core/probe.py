@@ -15,6 +15,8 @@ from core.blocks import as_map, find_blocks, find_head, positions
 from core.device import autocast
 from core.errors import InputError
 
+PIECE = 2**20  # values of a map that a CPU reduces at once: more than its cache holds takes twice as long
+
 
 @dataclass(frozen=True)
 class Activations:
@@ -74,7 +76,10 @@ def feature_norm(x, over=(2, 3)):
     Returns: (N,) >= 0; higher = more ID. Scales with x.
     Source: Yu et al., CVPR 2023; L2 over the positions of ReLU(x), mean over channels.
     """
-    return torch.linalg.vector_norm(x.relu(), dim=over, dtype=torch.float32).mean(1)
+    pictures = max(1, PIECE // max(1, x.numel() // max(1, len(x))))
+    parts = (x,) if x.device.type != "cpu" else x.split(pictures)
+    # squares and their sum: vector_norm takes ten times as long where channels lie last in memory
+    return torch.cat([p.relu().float().square().sum(over).sqrt().mean(1) for p in parts])
 
 
 def probe(network, images, *, blocks=None, means=(), precision="fp32", perturb=None):
