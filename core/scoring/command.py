@@ -1,11 +1,15 @@
 """What `python -m core score` does beyond reading its options."""
 
+from dataclasses import replace
+
+import torch
+
 from core.detectors import ONE_PASS
 from core.errors import InputError
 from core.images.places import Remote, place
 from core.images.sources import open_source
 from core.scoring import ENGINES
-from core.scoring.order import claim, clear, fingerprint, order_of
+from core.scoring.order import claim, clear, fingerprint, order_of, sweep
 from core.scoring.scorer import Scorer
 from core.scoring.shards import Plan, part_name
 from core.table import look_up
@@ -24,6 +28,8 @@ def score_pictures(options, network, preprocessing, reference, classes, *, keep,
     names = ONE_PASS if options.detectors == "all" else tuple(options.detectors.split(","))
     judge = Judge(reference, tuple(dict.fromkeys([*names, options.detector])))
     scorer = Scorer(network, preprocessing, judge, classes, names, options.detector, keep, options.precision, device)
+    if asked.get("gpus"):  # of the cluster, whatever this machine has
+        scorer = replace(scorer, device=torch.device("cuda"))
     source = open_source(options.images)
     plan = Plan.of(min(options.limit or len(source), len(source)), shard=options.shard_size, batch=options.batch_size)
     out, folder = _places(options.out)
@@ -42,6 +48,7 @@ def score_pictures(options, network, preprocessing, reference, classes, *, keep,
     if missing:
         for part in engine.load()(scorer, source, plan, missing, folder, order=fingerprint(order), progress=report, **asked):
             done[part.shard] = part
+    sweep(folder)
     if out:
         join(folder, plan, out, scorer.schema)
         clear(folder, len(plan.shards))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import torch
 
@@ -80,4 +81,12 @@ def clear(folder, shards):
     """Remove a run's parts and its manifest, the manifest last."""
     for shard in range(shards):
         (folder / part_name(shard)).unlink(missing_ok=True)
+    sweep(folder)
     (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def sweep(folder):
+    """Remove what processes that were killed while they wrote have left."""
+    if isinstance(folder, Path):
+        for file in folder.glob(".part-*"):
+            file.unlink(missing_ok=True)
