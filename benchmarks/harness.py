@@ -15,7 +15,7 @@ class Row:
     """One line of the report.
 
     Attributes: group: the measurement it belongs to; what: in words; value: the median; low, high: its quartiles;
-        unit: "x" for a ratio, "ms" or "s"; repetitions; note: what it is measured against, or a remark.
+        unit: "x" for a ratio, "ms", "s" or another; repetitions; note: what it is measured against, or a remark.
     """
 
     group: str
@@ -29,7 +29,7 @@ class Row:
 
     @property
     def cells(self):
-        digits = 3 if self.unit == "x" else 2 if self.unit == "s" else 1
+        digits = {"x": 3, "%": 3, "s": 2}.get(self.unit, 1)
         value, low, high = (f"{v:.{digits}f}" for v in (self.value, self.low, self.high))
         return (self.group, self.what, f"{value} {self.unit}", f"{low} to {high}", str(self.repetitions), self.note)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.harness import document, machine, markdown
 
-MEASUREMENTS = ("probe", "detectors", "verdict", "corruptions", "adaptation", "start")
+MEASUREMENTS = ("probe", "detectors", "verdict", "corruptions", "adaptation", "scoring", "start")
 ON_REQUEST = ("service",)
 
 
