@@ -1,5 +1,6 @@
 """Work in the background: progress, cancel, result. The work itself knows nothing of who waits for it."""
 
+import logging
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ class Job:
 
     Attributes:
         done, total: progress, as the work reports it; total 0 where it is not known. doing: a word for what it does just now.
-        result: what the work returned; error: the `InputError` it raised; bug: what else it raised, which `wait` and `check` raise again.
+        result: what the work returned; error: the `InputError` it raised; bug: what else it raised, which is logged, and which `wait` and `check` raise again.
         stop: set to ask the work to end; work that calls `report` ends there, other work looks at it itself.
         stopped: whether it ended because of that.
     """
@@ -120,6 +121,7 @@ def start(work, *arguments, doing=""):
             job.error = error
         except BaseException as error:  # kept for whoever waits: a thread has nobody above it
             job.bug = error
+            logging.getLogger(__name__).exception("%s failed", job._thread.name)
 
     job._thread = threading.Thread(target=run, name=getattr(work, "__name__", "job"), daemon=True)
     job._thread.start()

@@ -4,7 +4,6 @@ Methods that are ready begin while others are still set up, and whoever is furth
 One batch at a time is computed on a server, in turn, whoever asked for it.
 """
 
-import logging
 import math
 import os
 import secrets
@@ -420,13 +419,7 @@ class Adaptations:
         while self.ahead(one) >= AT_ONCE:
             job.report(0, 0)
             job.stop.wait(0.2)
-        try:
-            one.work(job)
-        except (InputError, jobs.Stopped):
-            raise
-        except Exception:
-            logging.getLogger(__name__).exception("adaptation %s failed", one.name)
-            raise
+        one.work(job)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ resumed.
 """
 
 import json
-import logging
 import os
 import secrets
 import shutil
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import jobs
-from core.errors import InputError
 from core.packs import own_folder
 
 KEPT = 40  # of one kind on disk; the oldest go first
@@ -145,17 +143,11 @@ class Makings:
 
     def _work(self, job, making):
         """Wait for the turn, then make it."""
-        try:
-            with self.line.turn(job, making.name):
-                import torch
+        with self.line.turn(job, making.name):
+            import torch
 
-                torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # of this thread: a core is left for the pages
-                return self.make(job, making)
-        except (InputError, jobs.Stopped):
-            raise
-        except Exception:
-            logging.getLogger(__name__).exception("making %s failed", making.name)
-            raise
+            torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # of this thread: a core is left for the pages
+            return self.make(job, making)
 
     def _forget(self):
         """Delete the oldest beyond `KEPT`, but for those that run or wait."""

@@ -13,6 +13,7 @@ import torch
 from core.device import pick_device
 from core.errors import InputError
 from core.evaluation import least_plausible
+from core.images.item import Source
 from core.images.preprocess import Preprocessing
 from core.images.sources import open_source, read, source_id
 from core.jobs import Stopped
@@ -292,7 +293,7 @@ def _known(source, rows, preprocessing, classes, *, stop):
     return replace(batch, images=batch.images[order], labels=labels, names=tuple(batch.names[i] for i in order), domains=tuple(batch.domains[i] for i in order))
 
 
-class _Rows:
+class _Rows(Source):
     """Some rows of a source, in the order in which it is read fastest; each item is named by its row."""
 
     def __init__(self, source, rows):

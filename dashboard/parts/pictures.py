@@ -13,7 +13,8 @@ import streamlit as st
 
 from core.errors import InputError
 from core.images.decode import decode
-from core.images.sources import Item, data_folder, open_source
+from core.images.item import Item, Source
+from core.images.sources import data_folder, open_source
 from dashboard.language import catalogue, class_name, language
 from dashboard.parts.picture_view import enlarged
 
@@ -179,10 +180,8 @@ def source(spec):
     raise _no_such(spec)
 
 
-class _Puzzles:
+class _Puzzles(Source):
     """The jigsaws of the first held-out pictures, as `core.packs.build` makes them."""
-
-    classes = None
 
     def __init__(self, source, seed):
         import torch

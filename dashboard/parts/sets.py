@@ -4,7 +4,6 @@ A measurement lives in the server under an id that nobody can guess. The link ca
 the link is given to, finds the measurement again; pictures that were uploaded stay in the session, their numbers do not.
 """
 
-import logging
 import secrets
 import threading
 import time
@@ -17,7 +16,7 @@ import streamlit as st
 from core import jobs
 from core.errors import InputError
 from core.images import toybox
-from core.images.sources import Item
+from core.images.item import Item, Source
 from dashboard.language import explain, set_name, t
 from dashboard.parts import pictures
 from dashboard.parts.picker import SHAPES
@@ -51,7 +50,6 @@ class Bring:
     total: int
     job: object = None
     started: float = field(default_factory=time.monotonic)
-    logged: bool = False
 
     @property
     def name(self):
@@ -184,7 +182,7 @@ def measure(job, loaded, source, names):
     return Measured(concatenate(parts), tuple(ids), tuple(unreadable))
 
 
-class _Named:
+class _Named(Source):
     """The first pictures of a source, each under the name that the dashboard knows it by."""
 
     def __init__(self, source, names):
@@ -276,7 +274,4 @@ def _outcome(one):
     elif one.job.error:
         st.error(explain(one.job.error), icon=":material/error:")
     else:
-        if not one.logged:
-            logging.getLogger(__name__).error("measuring %s failed", one.spec, exc_info=one.job.bug)
-        one.logged = True
         st.error(t("detect.bring_failed"), icon=":material/error:")

@@ -129,7 +129,7 @@ def _fitted(path):
     """Say which network the weights are of, and let choose another; what does not fit is said key by key."""
     fits = making.fits(str(path), _stamp(path))
     offered = {_title(fit): fit for fit in fits}
-    names = list(dict.fromkeys([*offered, *making.archs()]))
+    names = [*offered, *(arch for arch in making.archs() if arch_title(arch) not in offered)]  # a title once: the browser tells options by it
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         key = f"workshop_arch_{path.parent.name[:8]}"
         titles = {name: name if name in offered else arch_title(name) for name in names}

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from core.adaptation.stream import RAMP, ReadyStream, Stream, by_dirichlet
 from core.errors import InputError
+from core.images.item import Item, Source
 from core.images.preprocess import Preprocessing
-from core.images.sources import Item
 
 ROWS = 23
 
@@ -116,7 +116,7 @@ def test_what_does_not_work_is_said_at_once(pictures, options, sentence):
         stream(pictures, **options)
 
 
-class Rows:
+class Rows(Source):
     """A source of grey pictures with labels and domains; an empty picture cannot be read."""
 
     name = "rows"
