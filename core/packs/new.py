@@ -19,7 +19,7 @@ from core.images.sources import open_source, read, source_id
 from core.jobs import Stopped
 from core.networks.build import create, fill, read_state
 from core.networks.guess import fit
-from core.networks.inputs import categories, usual_preprocessing
+from core.networks.inputs import HALF, categories, usual_preprocessing
 from core.packs.build import build, measurements
 from core.packs.measuring import TWO_PASSES, Measuring, batch_size
 from core.probe import probe
@@ -29,6 +29,13 @@ TORCHVISION = "torchvision"  # instead of a file: the newest weights that torchv
 SHARES = {"bank": 2, "held_out": 2, "validation": 1}  # of the known pictures
 KNOWN = ((64, 5000), (128, 2000), (4096, 1000))  # inputs up to so many pixels: how many known pictures are used unless the order says otherwise
 CHECKED = ((64, 500), (128, 200), (4096, 100))  # and how many `check` looks at
+CERTAIN, COMPARED = 0.95, 100  # accuracy from which no other normalisation is tried, and how many pictures the others are tried on
+NORMALISATIONS = (  # the usual ones: ImageNet's and CIFAR-10's mean and deviation, -1 to 1, and pixels as they are
+    ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
+    (HALF, HALF),
+    ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+)
 FEWEST, SHOWN, DRAWN = 20, 12, 100  # known pictures without which nothing can be set; that a check shows; of each unknown set
 UNKNOWN = {"noise": "noise:gaussian", "textures": "toybox:textures", "letters": "toybox:letters"}  # they need no file
 
@@ -99,6 +106,8 @@ def network_of(order, device="cpu"):
 def check(order, *, limit=None, device=None, progress=None, stop=None):
     """Measure ID accuracy, and show what the network sees, before any OOD number.
 
+    Where the accuracy leaves room, the other usual means and deviations are tried too: the wrong one costs some points and is easily overlooked.
+
     Args: limit: how many known pictures, of `order.val` where there are some; by default 500, fewer for large inputs.
     Returns: Check. Raises: InputError as `network_of` and for pictures or labels that do not fit; Stopped once `stop` is set.
     """
@@ -107,23 +116,23 @@ def check(order, *, limit=None, device=None, progress=None, stop=None):
     source = open_source(order.val or order.images)
     rows = _lot(source, order.seed)[: limit or _of_size(CHECKED, preprocessing.size)]
     batch = _known(source, rows, preprocessing, classes, stop=stop)
-    size, parts = batch_size(preprocessing.size), []
-    with torch.no_grad():
-        for images in batch.images.split(size):
-            _halt(stop)
-            parts.append(probe(network, preprocessing.normalise(images.to(device))).logits.cpu())
-            if progress:
-                progress(size * (len(parts) - 1) + len(images), len(batch.images))
-    confidence, predicted = torch.cat(parts).double().softmax(1).max(1)
+    logits = _logits(network, batch.images, preprocessing, device, progress=progress, stop=stop)
+    confidence, predicted = logits.double().softmax(1).max(1)
     labelled = batch.labels >= 0
-    right = (predicted == batch.labels)[labelled].double()
-    accuracy = right.mean().item() if len(right) else None
+    right = (predicted == batch.labels)[labelled]
+    accuracy = right.double().mean().item() if len(right) else None
+    warning = _doubt(accuracy, len(right), len(classes))
+    if accuracy is not None and accuracy < CERTAIN:
+        images, labels = batch.images[labelled][:COMPARED], batch.labels[labelled][:COMPARED]
+        others = {mean_std: replace(preprocessing, mean=mean_std[0], std=mean_std[1]) for mean_std in NORMALISATIONS}
+        others = {key: _logits(network, images, see, device, stop=stop).argmax(1) == labels for key, see in others.items() if see != preprocessing}
+        warning = _better(right[:COMPARED], others) or warning
     shown = slice(SHOWN)
     return Check(
         accuracy,
         len(batch.images),
         classes,
-        _doubt(accuracy, len(right), len(classes)),
+        warning,
         batch.images[shown],
         tuple(source[int(row)].name for row in batch.names[shown]),
         tuple(batch.labels[shown].tolist()),
@@ -341,6 +350,41 @@ def _doubt(accuracy, pictures, classes):
         n=pictures,
         guess=guess,
     )
+
+
+def _better(right, others):
+    """Return an InputError that names the normalisation with which clearly more pictures are right, or None.
+
+    Args: right: (N,) bool; others: {(mean, std): (N,) bool} of the same pictures. Clearly: the pictures that change to right outnumber those
+        that change to wrong by more than two standard deviations of a fair coin.
+    """
+    gains = {key: ((~right & other).sum().item(), (right & ~other).sum().item()) for key, other in others.items()}
+    best = max(gains, key=lambda key: gains[key][0] - gains[key][1], default=None)
+    if best is None or gains[best][0] - gains[best][1] <= 2 * max(1, sum(gains[best])) ** 0.5:
+        return None
+    given, found = (f"{100 * which.double().mean().item():.1f}" for which in (right, others[best]))
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in best)
+    return InputError(
+        f"With mean {mean} and deviation {std} the network names {found} % of {len(right)} known pictures right, with those it was given {given} %: "
+        "it was probably trained with the former, and OOD numbers with the latter would mean little.",
+        key="new.normalisation",
+        mean=mean,
+        std=std,
+        found=found,
+        given=given,
+        n=len(right),
+    )
+
+
+def _logits(network, images, preprocessing, device, *, progress=None, stop=None):
+    """Return the (N, C) logits of (N, 3, S, S) uint8 pictures, on the CPU."""
+    parts, size = [], batch_size(preprocessing.size)
+    for part in images.split(size):
+        _halt(stop)
+        parts.append(probe(network, preprocessing.normalise(part.to(device))).logits.cpu())
+        if progress:
+            progress(size * (len(parts) - 1) + len(part), len(images))
+    return torch.cat(parts)
 
 
 def _of_size(table, size):

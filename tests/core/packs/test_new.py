@@ -3,6 +3,7 @@
 import threading
 import tomllib
 import urllib.error
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -259,6 +260,14 @@ def test_the_arguments_of_an_order_make_the_order_again(order):
 
     whole = Order(**{**vars(order), "width": 4, "classes": tuple("abcdefghij"), "preprocessing": Preprocessing(32, jpeg=75), "val": "toybox:test", "seed": 3})
     assert order_of(parse([*arguments_of(whole), "--out", "x"]), log=print) == whole
+
+
+def test_a_better_normalisation_is_named(tmp_path):
+    order = Order(SHIPPED, "cifar_resnet18", "toybox:val", preprocessing=replace(TOYBOX, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
+    found = check(order, limit=60, device="cpu")
+    assert found.accuracy < 0.9 and "was probably trained with the former" in str(found.warning)
+    assert found.warning.values["mean"] in ("0.485, 0.456, 0.406", "0.4914, 0.4822, 0.4465", "0.5, 0.5, 0.5")
+    assert not check(replace(order, preprocessing=TOYBOX), limit=60, device="cpu").doubtful
 
 
 def test_a_checkpoint_of_others_is_as_right_as_its_file_says(data):
