@@ -138,6 +138,18 @@ def score(options):
     return 1 if document["errors"] else 0
 
 
+def statistics(options):
+    from core.device import pick_device
+    from core.packs import load_pack
+    from core.scoring.command import gather_statistics
+
+    device = pick_device(options.device)
+    document = gather_statistics(options, load_pack(options.pack, device=device), device=device, progress=_progress("measuring"))
+    apart = [(name, f"means {d['means']:.4f}", f"covariance {d['covariance']:.4f}") for name, d in document["bank"].items()]
+    _show(options, document, [("{pictures} pictures measured into {out}; how far the pack's bank is from them:".format(**document),), *apart])
+    return 1 if document["errors"] else 0
+
+
 def bench(options):
     import torch
 
@@ -354,6 +366,13 @@ def _parser():
         sub.add_argument("--detector", default=DEFAULT, help=f"who decides: {', '.join(ONE_PASS)} (default {DEFAULT})")
         sub.add_argument("--keep", type=float, default=95, help="percent of known pictures that the threshold keeps (default 95)")
 
+    def spread(sub):
+        sub.add_argument("--engine", default="local", help=f"what scores: {'; '.join(f'{name}: {e.title}' for name, e in ENGINES.items())} (default local)")
+        sub.add_argument("--shard-size", type=_count, default=5000, help="pictures after which a stopped run can go on (default 5000)")
+        sub.add_argument("--workers", type=int, help="local: processes that decode, 0 (default) for a thread; ray: processes that score")
+        sub.add_argument("--ray-address", help="of a Ray cluster; by default one is started on this machine")
+        sub.add_argument("--gpus", type=float, help="ray: GPUs for each process, such as 0.5")
+
     command(packs, "list the packs that are there", "--json")
 
     sub = computing(command(verdict, "say of each picture whether the network knows it", "cat.jpg --pack toybox"))
@@ -375,14 +394,20 @@ def _parser():
     sub.add_argument("--detectors", default="all", help="names separated by commas, or all")
     sub.add_argument("--batch-size", type=_count, default=256)
     sub.add_argument("--out", required=True, help="the Parquet file to write, or a folder of them, here or behind a URL, where the name has no .parquet")
-    sub.add_argument("--engine", default="local", help=f"what scores: {'; '.join(f'{name}: {e.title}' for name, e in ENGINES.items())} (default local)")
-    sub.add_argument("--shard-size", type=_count, default=5000, help="pictures after which a stopped run can go on, in whole batches (default 5000)")
-    sub.add_argument("--workers", type=int, help="local: processes that decode, 0 for a thread (default); ray: processes that score (default 1 a core or GPU)")
-    sub.add_argument("--ray-address", help="of a Ray cluster; by default one is started on this machine")
-    sub.add_argument("--gpus", type=float, help="ray: GPUs for each process, such as 0.5")
+    spread(sub)
     resume = argparse.BooleanOptionalAction
     sub.add_argument("--resume", action=resume, default=True, help="keep the shards that a stopped run has finished (default), or begin anew")
     judging(sub)
+
+    sub = computing(command(statistics, "measure means, covariance and a sample of features", "--pack toybox --images toybox:train --out f.safetensors"))
+    sub.add_argument("--pack", required=True, help="name or folder of a pack")
+    sub.add_argument("--images", required=True, metavar="SRC", help="known pictures; one without a label counts for the class that the network names")
+    sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
+    sub.add_argument("--sample", type=_count, default=2000, help="pictures whose features are kept, drawn uniformly (default 2000)")
+    sub.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
+    sub.add_argument("--batch-size", type=_count, default=256)
+    sub.add_argument("--out", required=True, metavar="FILE", help="the safetensors file to write, here or behind a URL")
+    spread(sub)
 
     sub = network(command(bench, "measure every detector and block on known and unknown pictures", "--pack toybox --ood near=toybox:near --id toybox:test"))
     sub.add_argument("--id", metavar="SRC", help="labelled known pictures; with a pack by default the numbers of its held-out ones")

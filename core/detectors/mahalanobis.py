@@ -21,10 +21,14 @@ def class_statistics(x, labels, *, ridge=1e-3):
     classes, index = labels.unique(return_inverse=True)
     means = torch.stack([x[index == c].mean(0) for c in range(len(classes))])
     centred = x - means[index]
-    covariance = centred.T @ centred / len(x)
-    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    return means, precision_root(centred.T @ centred / len(x), ridge=ridge)
+
+
+def precision_root(covariance, *, ridge=1e-3):
+    """Return a root R of the precision, R @ R.T = inverse(covariance + ridge). Args: (D, D) float64; ridge: as `class_statistics`."""
+    identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
     lower = torch.linalg.cholesky(covariance + ridge * covariance.diagonal().mean().clamp_min(1e-30) * identity)
-    return means, torch.linalg.solve_triangular(lower, identity, upper=False).T
+    return torch.linalg.solve_triangular(lower, identity, upper=False).T
 
 
 def squared_distances(x, means, root):
@@ -42,6 +46,11 @@ class Mahalanobis(Detector):
 
     def fit(self, reference):
         self._classes = class_statistics(self._of(reference.bank), reference.bank_labels, ridge=self.ridge)
+        return self
+
+    def fit_moments(self, moments):
+        """Fit on `core.scoring.statistics.Moments` of any number of pictures instead of a reference's bank."""
+        self._classes = moments.means[moments.counts > 0], precision_root(moments.covariance, ridge=self.ridge)
         return self
 
     def score(self, activations):

