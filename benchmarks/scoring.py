@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from benchmarks.harness import Row, interleaved, summary
+from benchmarks.harness import Row, interleaved, ratio, summary
 from core.detectors import ONE_PASS
 from core.images.sources import batches, data_folder, open_source
 from core.packs import load_pack
@@ -93,16 +93,18 @@ def _peak(file, count, folder):
 
 
 def _precision(name, file, count):
-    """Count the verdicts that differ between fp32 and bf16, on known pictures and on unknown ones."""
+    """Count the verdicts that bf16 changes, on known pictures and on unknown ones, and time it."""
     scorer = _scorer(name, ("consensus",))
-    for what, source in (("file", open_source(file)), ("noise:uniform", open_source("noise:uniform"))):
-        verdicts = {p: np.concatenate([_verdicts(replace(scorer, precision=p), b) for b in _some(scorer, source, count)]) for p in ("fp32", "bf16")}
-        share = 100 * float((verdicts["fp32"] != verdicts["bf16"]).mean())
-        yield Row("scoring", f"{name}, {len(verdicts['fp32'])} pictures of {what}: verdicts that bf16 changes", share, share, share, "%", 1)
-
-
-def _some(scorer, source, count):
-    return batches(source, scorer.preprocessing, size=BATCH, stop=count)
+    for what, source in (("the file", open_source(file)), ("toybox:near", open_source("toybox:near"))):
+        some = list(batches(source, scorer.preprocessing, size=BATCH, stop=count))
+        verdicts = {p: np.concatenate([_verdicts(replace(scorer, precision=p), b) for b in some]) for p in ("fp32", "bf16", "auto")}
+        for precision in ("bf16", "auto"):
+            share = 100 * float((verdicts["fp32"] != verdicts[precision]).mean())
+            yield Row("scoring", f"{name}, {len(verdicts['fp32'])} pictures of {what}: verdicts that {precision} changes", share, share, share, "%", 1)
+    timed = {p: lambda p=p: [_verdicts(replace(scorer, precision=p), b) for b in some] for p in ("fp32", "bf16", "auto")}
+    seconds = interleaved(timed, repetitions=3, warm_up=1)
+    for precision in ("bf16", "auto"):
+        yield ratio("scoring", f"{name}: judging decoded pictures in {precision}", seconds, precision, "fp32", "against fp32")
 
 
 def _verdicts(scorer, batch):

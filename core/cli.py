@@ -331,12 +331,12 @@ def _parser():
         sub.add_argument("--json", action="store_true", help="print one JSON document")
         return sub
 
-    def computing(sub):
+    def computing(sub, precisions="fp32 (default) or bf16"):
         sub.add_argument("--device", help="cuda, mps or cpu; by default the best there is")
-        sub.add_argument("--precision", default="fp32", help="fp32 (default) or bf16")
+        sub.add_argument("--precision", default="fp32", help=precisions)
         return sub
 
-    def network(sub, *, fitted=True):
+    def network(sub, *, fitted=True, **options):
         sub.add_argument("--pack", help="name or folder of a pack")
         sub.add_argument("--arch", help=f"an architecture: {', '.join(NETWORKS)}, or a torchvision classifier")
         sub.add_argument("--weights", type=Path, help="safetensors, or .pt/.pth that holds tensors only")
@@ -348,7 +348,7 @@ def _parser():
         if fitted:
             sub.add_argument("--fit", metavar="SRC", help="known pictures to fit detectors on, with --arch; a pack has its own")
             sub.add_argument("--fit-limit", type=_count, default=4000, help="how many of them, half to fit on and half to calibrate (default 4000)")
-        return computing(sub)
+        return computing(sub, **options)
 
     def pictures(sub):
         sub.add_argument("--data", required=True, metavar="SRC", help="labelled pictures to train on")
@@ -388,7 +388,9 @@ def _parser():
     sub.add_argument("--mode", default="normalised", help="normalised (default) or as_released")
     sub.add_argument("--border", help="of the puzzles: zero as released (default), or crop; with --pack as the pack says")
 
-    sub = network(command(score, "score many pictures into a Parquet file, a row a picture", "--pack cifar10 --images photos/ --out scores.parquet"))
+    doubtful = "fp32 (default), bf16, or auto: bf16, and fp32 for pictures near the threshold"
+    sub = command(score, "score many pictures into a Parquet file, a row a picture", "--pack cifar10 --images photos/ --out scores.parquet")
+    sub = network(sub, precisions=doubtful)
     sub.add_argument("--images", required=True, metavar="SRC")
     sub.add_argument("--limit", type=_count, help="how many pictures (default all)")
     sub.add_argument("--detectors", default="all", help="names separated by commas, or all")

@@ -11,6 +11,7 @@ from core.images.preprocess import Preprocessing
 from core.probe import probe
 from core.verdict import ID, OOD, Judge
 
+MARGIN = 0.01  # of the p-value, about the threshold: bf16 moved those near it by 0.0075 at most (docs/scale.md)
 FIXED = (
     ("name", pa.string()),
     ("label", pa.int64()),
@@ -29,7 +30,7 @@ class Scorer:
     Attributes:
         network: on `device`; preprocessing; judge: a `core.verdict.Judge`, fitted; classes: a name for each logit, or None for their numbers.
         detectors: whose scores become columns; detector: who decides; keep: the share of known pictures called ID, in (0, 1).
-        precision: of the forward pass, as `core.probe.probe` takes it.
+        precision: of the forward pass: fp32, bf16, or auto, which is bf16 and then fp32 for the pictures whose verdict it leaves in doubt.
     """
 
     network: torch.nn.Module
@@ -71,20 +72,30 @@ class Scorer:
         both = pa.concat_batches([rows, pa.RecordBatch.from_arrays(bad, schema=self.schema)])
         return both.take(pa.array(_places(len(batch.names), batch.missing)))
 
-    def measure(self, batch):
-        """Return the Activations, on the CPU, of the pictures of a batch that could be read."""
-        inputs = self.preprocessing.normalise(batch.images.to(self.device))
-        return probe(self.network, inputs, means=(self.judge.reference.middle,), precision=self.precision).to("cpu")
+    def measure(self, images, *, precision=None):
+        """Return the Activations, on the CPU, of (N, 3, S, S) uint8 pictures."""
+        precision = precision or ("bf16" if self.precision == "auto" else self.precision)
+        inputs = self.preprocessing.normalise(images.to(self.device))
+        return probe(self.network, inputs, means=(self.judge.reference.middle,), precision=precision).to("cpu")
 
     def _found(self, batch):
         """Return {column: N values} of pictures that could be read."""
-        said = self.judge.opinions(self.measure(batch), detector=self.detector, keep=self.keep)
+        found = self._judged(self.measure(batch.images))
+        if self.precision == "auto":
+            doubtful = np.abs(found["p_value"] - (1 - self.keep)) < MARGIN
+            if doubtful.any():
+                again = self._judged(self.measure(batch.images[torch.from_numpy(doubtful)], precision="fp32"))
+                for name, values in found.items():
+                    values[doubtful] = again[name]
+        return {"label": batch.labels.numpy(), "domain": list(batch.domains), **found}
+
+    def _judged(self, measured):
+        """Return {column: (N,) array} of what the network and the detectors say."""
+        said = self.judge.opinions(measured, detector=self.detector, keep=self.keep)
         confidence, labels = said.probabilities.max(1)
-        classes = self.classes or [str(c) for c in range(said.probabilities.shape[1])]
+        classes = np.array(self.classes or [str(c) for c in range(said.probabilities.shape[1])], object)
         return {
-            "label": batch.labels.numpy(),
-            "domain": list(batch.domains),
-            "class": [classes[i] for i in labels.tolist()],
+            "class": classes[labels.numpy()],
             "confidence": confidence.numpy(),
             "verdict": np.where(said.known(self.detector).numpy(), ID, OOD),
             "p_value": said.p_values(self.detector).numpy(),

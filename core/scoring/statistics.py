@@ -134,7 +134,7 @@ def measure_shards(scorer, source, plan, shards, *, size=BANK, seed=0, workers=0
         total = len(batch.names) + len(batch.errors)
         if batch.names:
             places = np.delete(np.arange(first, first + total), list(batch.missing))
-            yield Statistics.of(scorer.measure(batch), batch.labels, torch.from_numpy(places), size=size, seed=seed)
+            yield Statistics.of(scorer.measure(batch.images), batch.labels, torch.from_numpy(places), size=size, seed=seed)
         if progress:
             progress(total)
 

@@ -16,6 +16,7 @@ from core.images.sources import batches, open_source
 from core.probe import probe
 from core.scoring.decoding import ahead, decoded
 from core.scoring.order import claim, fingerprint, order_of
+from core.scoring.scorer import MARGIN
 from core.scoring.shards import Part, Plan, part_name, read_part, score_shards
 
 
@@ -38,6 +39,17 @@ def source(pictures):
 @pytest.fixture
 def plan(source):
     return Plan.of(len(source), shard=50, batch=16)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.8])
+def test_auto_decides_pictures_near_the_threshold_in_fp32(scorer, source, keep):
+    batch = next(batches(source, scorer.preprocessing, size=150))
+    full, half, auto = (replace(scorer, keep=keep, precision=p).score(batch).to_pylist() for p in ("fp32", "bf16", "auto"))
+    doubtful = [row["error"] is None and abs(row["p_value"] - (1 - keep)) < MARGIN for row in half]
+    assert 0 < sum(doubtful) < 50 and half != full
+    for want, row in zip((f if again else h for f, h, again in zip(full, half, doubtful, strict=True)), auto, strict=True):
+        assert row["verdict"] == want["verdict"] and row["error"] == want["error"]
+        assert row["error"] or row["score_knn"] == pytest.approx(want["score_knn"], rel=1e-9)  # of a smaller batch: the last digits are others
 
 
 def test_a_plan_covers_every_picture_once_in_whole_batches():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from sklearn.covariance import EmpiricalCovariance
@@ -33,6 +33,7 @@ def close(a, b):
         torch.testing.assert_close(getattr(a, name), getattr(b, name), rtol=1e-10, atol=1e-10)
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 60), st.data())
 def test_any_partition_in_any_order_merges_to_the_whole(n, data):
     x, labels = drawn(n)
