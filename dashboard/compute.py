@@ -231,6 +231,14 @@ def divided(bench, name, detectors, keep):
     return [one[2:] for one in found]
 
 
+@st.cache_resource(show_spinner=False, max_entries=16)
+def half(pack_name, detector):
+    """Return the `core.watch.halves.Half` of a pack's reference: half of its held-out pictures calibrates the detector, the other half is new."""
+    from core.watch.halves import Half
+
+    return Half(pack(pack_name).reference, detector)
+
+
 @dataclass(frozen=True)
 class Puzzle:
     """A picture's jigsaw and what it does: `seen` (S, S, 3) uint8; `norms` and `original` (K,) float arrays."""

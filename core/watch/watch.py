@@ -36,7 +36,7 @@ class Settings:
     fdr: float = 0.1
     every: float = 1000.0
     miss: float = 0.05
-    familiar: float = 0.5
+    familiar: float = 0.2
 
     def __post_init__(self):
         if self.known < 2:

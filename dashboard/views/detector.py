@@ -12,7 +12,7 @@ from core.metrics import CONVENTIONS
 from dashboard import compute
 from dashboard.charts import detector as charts
 from dashboard.language import class_name, detector_name, explain, t
-from dashboard.parts import pictures, sets
+from dashboard.parts import pictures, sets, stream
 from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, remember_several, to_page
@@ -103,6 +103,9 @@ def main():
     exact = every_detector(context, figures, convention)
     st.divider()
     every_block(context)
+    st.divider()
+    measured = brought[ood].job.result.activations if ood in brought else loaded.reference.unknown[ood]
+    stream.section(settings.pack, focus, measured, unknown=context.set_name(ood))
     explanation(context, convention)
     with exact:
         exact_numbers(context, convention)

@@ -396,7 +396,7 @@ def test_a_low_accuracy_is_a_warning(language, evaluation, monkeypatch):
 def test_without_labels_the_accuracy_is_not_known(evaluation, monkeypatch):
     monkeypatch.setattr(compute, "evaluation", lambda name: replace(evaluation, accuracy=None))
     page = visit()
-    assert captions(page)[0] == words("detect.no_labels") and len(headings(page)) == 4
+    assert captions(page)[0] == words("detect.no_labels") and len(headings(page)) == 5
 
 
 def test_a_pack_without_unknown_pictures_says_so(small_pack):
