@@ -150,7 +150,7 @@ def test_every_set_has_its_finding(evaluation):
 def test_everything_drawn_has_words_for_those_who_do_not_see_it():
     page = visit(range="39", picture="toybox:near/0")
     drawn = [*page.get("plotly_chart"), *page.dataframe, *(image for element in page.image for image in element.proto.imgs)]
-    assert len(page.get("plotly_chart")) == 4 and len(page.image) > 24
+    assert len(page.get("plotly_chart")) == 6 and len(page.image) > 24
     assert not [element for element in drawn if not (element.alt if hasattr(element, "alt") else element.proto.alt).strip()]
 
 

@@ -187,7 +187,7 @@ def test_pictures_that_cannot_be_read_are_answered_by_a_sentence():
 def test_a_measurement_that_is_gone_is_said(language):
     page = visit(language, job="0123456789abcdef,,x")
     assert [w.value for w in page.warning] == [words("detect.bring_gone", language)]
-    assert "job" not in page.query_params and len(page.header) == 4
+    assert "job" not in page.query_params and len(page.header) == 5
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
