@@ -1,5 +1,6 @@
 """Turn a batch of decoded pictures into rows: everything that scoring needs, in one object that can travel to another machine."""
 
+import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from core.probe import probe
 from core.verdict import ID, OOD, Judge
 
 MARGIN = 0.01  # of the p-value, about the threshold: bf16 moved those near it by 0.0075 at most (docs/scale.md)
+JUDGED = b"blockscope.judged"  # the key of a file's metadata that says who decided, and how many held-out pictures the p-values are against
 FIXED = (
     ("name", pa.string()),
     ("label", pa.int64()),
@@ -54,7 +56,9 @@ class Scorer:
 
     @cached_property
     def schema(self):
-        return pa.schema([*FIXED, *((f"score_{d}", pa.float64()) for d in self.columns), ("error", pa.string())])
+        judged = {"detector": self.detector, "held_out": len(self.judge.reference.held_out)}
+        columns = [*FIXED, *((f"score_{d}", pa.float64()) for d in self.columns), ("error", pa.string())]
+        return pa.schema(columns, metadata={JUDGED: json.dumps(judged)})
 
     def score(self, batch):
         """Score one `core.images.sources.Batch`.

@@ -96,6 +96,6 @@ def _write(folder, order, shard, rows):
     known, unknown = verdicts.count(ID), verdicts.count(OOD)
     part = Part(order, shard, known + unknown, len(verdicts) - known - unknown, known, unknown, os.getpid())
     buffer = io.BytesIO()
-    pq.write_table(rows.replace_schema_metadata({MARK: json.dumps(asdict(part))}), buffer, compression="zstd")
+    pq.write_table(rows.replace_schema_metadata({**(rows.schema.metadata or {}), MARK: json.dumps(asdict(part))}), buffer, compression="zstd")
     write_whole(folder / part_name(shard), buffer.getbuffer())
     return part

@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 
 from core.errors import InputError
-from core.images.sources import SUFFIXES, Item
+from core.images.folder import SUFFIXES
+from core.images.item import Item
 
 
 class Arrivals:

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 from core.detectors import DETECTORS, ONE_PASS
 from core.errors import InputError
-from core.images.sources import batches, open_source
+from core.images.sources import batches, decode_batch, open_source
 from core.table import look_up
 from core.watch.arrivals import Arrivals
 from core.watch.history import History
@@ -19,24 +19,27 @@ def watch_pictures(options, *, keep, tell=lambda line: None):
     """Watch a source of pictures, or p-values that were computed before.
 
     Args: keep: the fraction of known pictures that is called ID; tell: called with a line for each batch.
-    Returns: {batches: what each said, alarms: their numbers, errors: pictures that could not be read}.
+    Returns: {watch: its settings, batches: with `--json` what each said, alarms: their numbers, errors: how many pictures could not be read}.
     Raises: InputError, also where `--out` was begun with other settings.
     """
     stream, begun = (_scored if is_scored(options.images) else _probed)(options, keep)
     history = History(options.out, begun) if options.out else None
-    watch, rows, errors = Watch(Settings(**begun["watch"]), history.state if history else None), [], 0
+    watch = Watch(Settings(**begun["watch"]), history.state if history else None)
+    rows, alarms, errors = [], [], 0
     try:
         for names, p_values, unreadable in stream(history.names if history else ()):
             errors += len(unreadable)
             seen = watch.see(p_values)
             if history:
                 history.add(seen, names, unreadable, watch.state)
-            rows.append({**asdict(seen), "names": names})
+            if options.json:  # else a watch that runs for months would hold them all
+                rows.append({**asdict(seen), "names": names})
+            alarms += [seen.batch] * seen.alarm
             tell(line(seen, watch.settings))
     except KeyboardInterrupt:
         if not options.follow:
             raise
-    return {"watch": asdict(watch.settings), "batches": rows, "alarms": [row["batch"] for row in rows if row["alarm"]], "errors": errors}
+    return {"watch": asdict(watch.settings), "batches": rows, "alarms": alarms, "errors": errors}
 
 
 def line(seen, settings):
@@ -83,15 +86,17 @@ def _probed(options, keep):
     source = None if options.follow else open_source(options.images)
 
     def stream(skip):
-        unread, size = [], options.batch_size
-        parts = _arriving(options, skip) if options.follow else [source]
-        for part in parts:
-            for batch in batches(part, pack.preprocessing, size=size, stop=None if options.follow else options.limit):
-                unread += batch.errors
-                if batch.names:
-                    scores = judge.scores(pack.probe(batch.images, precision=options.precision))[options.detector]
-                    yield batch.names, conformal_p(known, scores).tolist(), tuple(unread)
-                    unread = []
+        unread = []
+        if options.follow:
+            found = (decode_batch(items, pack.preprocessing) for items in _arriving(options, skip))
+        else:
+            found = batches(source, pack.preprocessing, size=options.batch_size, stop=options.limit)
+        for batch in found:
+            unread += batch.errors
+            if batch.names:
+                scores = judge.scores(pack.probe(batch.images, precision=options.precision))[options.detector]
+                yield batch.names, conformal_p(known, scores).tolist(), tuple(unread)
+                unread = []
 
     return stream, {"watch": _settings(options, keep, len(known)), "detector": options.detector, "pack": pack.name}
 

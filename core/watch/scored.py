@@ -1,19 +1,20 @@
-"""P-values that were computed before: the Parquet file that `python -m core score` writes."""
+"""P-values that were computed before: what `python -m core score` writes, one Parquet file or a folder of them."""
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import InputError
 
-FACTS = b"PANDAS_ATTRS"  # where pandas keeps what is said of a whole table
+JUDGED = b"blockscope.judged"  # as `core.scoring.scorer` writes it, which needs torch
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Pictures that were scored. Attributes: names, p_values: of those that could be read, in the file's order; detector; known: held-out pictures, or None."""
+    """Pictures that were scored. Attributes: names, p_values: of those that could be read, in their order; detector; known: held-out pictures, or None."""
 
     names: tuple
     p_values: tuple
@@ -21,24 +22,29 @@ class Scored:
     known: int | None
 
 
-def read_scored(file):
-    """Read p-values. Args: file: a path or a binary file. Raises: InputError if it is not what `score` writes."""
+def read_scored(source):
+    """Read p-values. Args: source: a path or a binary file. Raises: InputError if it is not what `score` writes, or holds no p-value."""
     try:
-        table = pq.read_table(file, columns=["name", "p_value"])
-        rows = [(str(name), float(p)) for name, p in zip(*(table.column(c).to_pylist() for c in ("name", "p_value")), strict=True) if p is not None and p == p]
-        facts = json.loads((table.schema.metadata or {}).get(FACTS, b"{}"))
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        tables = [pq.read_table(file, columns=["name", "p_value"]) for file in (_files(source) if isinstance(source, str | Path) else [source])]
+        rows = [(str(n), float(p)) for t in tables for n, p in zip(*(t.column(c).to_pylist() for c in ("name", "p_value")), strict=True) if p is not None]
+        facts = json.loads((tables[0].schema.metadata or {}).get(JUDGED, b"{}"))
+        found = Scored(*zip(*rows, strict=True), facts.get("detector"), facts.get("held_out")) if rows else None
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise InputError("This file has no p-values: take the Parquet file that python -m core score --out wrote.", key="watch.scored") from error
-    if not rows:
+    if found is None:
         raise InputError("No picture in this file has a p-value.", key="watch.empty")
-    names, p_values = zip(*rows, strict=True)
-    return Scored(names, p_values, facts.get("detector"), facts.get("held_out"))
+    return found
 
 
-def is_scored(path):
-    """Tell whether a file is a Parquet file with p-values and without pictures."""
+def is_scored(source):
+    """Tell whether a source is a Parquet file, or a folder of such, with p-values and without pictures."""
     try:
-        columns = pq.read_schema(path).names
-    except (pa.ArrowException, OSError):
+        columns = pq.read_schema(_files(source)[0]).names
+    except (pa.ArrowException, OSError, IndexError):
         return False
     return "p_value" in columns and "image" not in columns
+
+
+def _files(path):
+    """Return the file, or those of a folder that `score` wrote, in order."""
+    return sorted(Path(path).glob("part-*.parquet")) if Path(path).is_dir() else [Path(path)]
