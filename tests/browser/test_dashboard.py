@@ -487,6 +487,7 @@ def test_nothing_is_asked_of_the_internet(visit, page, server):
         ("training", "cifar10-adversarial-mixup-resnet18"),
         ("adaptation", "toybox"),
         ("corruptions", "toybox"),
+        ("workshop", "toybox"),
     ],
 )
 def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
@@ -499,6 +500,11 @@ def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
         page.get_by_role("button", name={"en": "Start", "ko": "시작"}[language], exact=True).click()
         page.get_by_role("button", name={"en": "Replay", "ko": "다시 재생"}[language]).wait_for(timeout=400_000)
         settle(page)
+    if name == "workshop":
+        page.get_by_role("button", name={"en": "Check", "ko": "확인하기"}[language], exact=True).click()
+        page.get_by_role("button", name={"en": "Build the model", "ko": "모델 만들기"}[language]).wait_for()
+        settle(page)
+        page.set_viewport_size({"width": 1280, "height": 2500})
     page.wait_for_timeout(1500)  # the charts' entrance
     folder = ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
