@@ -35,7 +35,7 @@ class Sketch:
 
 @dataclass(frozen=True)
 class Preview:
-    """Pictures as a network would see them: `pictures` [((S, S, 3) uint8, name)]; `errors` [(name, sentence)] of those that cannot be read."""
+    """Pictures as a network would see them: `pictures` [((S, S, 3) uint8, name)]; `errors` [(name, InputError)] of those that cannot be read."""
 
     pictures: tuple
     errors: tuple
@@ -112,7 +112,7 @@ def source_facts(spec, stamp):
     return Facts(len(source), tuple(source.classes or ()))
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=64)  # an error would lose its words in the copy that cache_data makes
 def preview(spec, stamp, size, resize, jpeg):
     """Return the `Preview` of pictures from all over a source."""
     from core.images.preprocess import Preprocessing
@@ -124,7 +124,7 @@ def preview(spec, stamp, size, resize, jpeg):
         try:
             pictures.append((see.see(item.open(near=resize or size)), item.name))
         except InputError as error:
-            errors.append((item.name, str(error)))
+            errors.append((item.name, error))
     return Preview(tuple(pictures), tuple(errors))
 
 

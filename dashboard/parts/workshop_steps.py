@@ -222,7 +222,7 @@ def _seen(network, images):
             for pixels, picture in preview.pictures:
                 st.image(enlarged(pixels), width="stretch", alt=picture)
         for picture, error in preview.errors[:3]:
-            st.warning(f"**{plain(picture)}**: {error}", icon=":material/broken_image:")
+            st.warning(f"**{plain(picture)}**: {explain(error)}", icon=":material/broken_image:")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         title = st.text_input(t("workshop.name"), value=name, key=f"workshop_name_{name}", max_chars=60, width=280)
         remember("workshop_limit", LIMITS, 1000)

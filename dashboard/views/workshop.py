@@ -84,6 +84,9 @@ def _found(found):
         st.warning(explain(found.warning), icon=":material/warning:")
     elif found.accuracy is None:
         st.info(t("workshop.no_labels_info"), icon=":material/label_off:")
+    if found.unreadable:
+        names = plain(", ".join(name for name, _ in found.unreadable[:5]))
+        st.warning(t("workshop.unreadable", n=len(found.unreadable), names=names), icon=":material/broken_image:")
     st.markdown(t("workshop.seen", size=found.seen.shape[-1]))
     with st.grid(min_column_width=110, gap="small"):
         for image, name, label, predicted, confidence in zip(found.seen, found.names, found.labels, found.predicted, found.confidence, strict=True):
