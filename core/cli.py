@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   python -m core verdict cat.jpg page.png --json
   python -m core blocks --pack toybox --images toybox:test --limit 500
   python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
+  python -m core statistics --pack toybox --images toybox:train --out statistics.safetensors
   python -m core bench --pack toybox --id toybox:test --ood near=toybox:near --ood noise=noise:uniform --blocks
   python -m core corrupt --images toybox:test --corruption fog --severity 3 --out fog.parquet
   python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack

@@ -9,11 +9,12 @@ import pyarrow as pa
 import torch
 
 from core.images.preprocess import Preprocessing
-from core.probe import probe
+from core.probe import probe_all
 from core.verdict import ID, OOD, Judge
 
 MARGIN = 0.01  # of the p-value, about the threshold: bf16 moved those near it by 0.0075 at most (docs/scale.md)
 JUDGED = b"blockscope.judged"  # the key of a file's metadata that says who decided, and how many held-out pictures the p-values are against
+AT_ONCE = 64  # pictures in a forward pass on a CPU: the maps of more leave its cache, and large ones are given back to the system each time
 FIXED = (
     ("name", pa.string()),
     ("label", pa.int64()),
@@ -79,8 +80,9 @@ class Scorer:
     def measure(self, images, *, precision=None):
         """Return the Activations, on the CPU, of (N, 3, S, S) uint8 pictures."""
         precision = precision or ("bf16" if self.precision == "auto" else self.precision)
-        inputs = self.preprocessing.normalise(images.to(self.device))
-        return probe(self.network, inputs, means=(self.judge.reference.middle,), precision=precision).to("cpu")
+        size = AT_ONCE if self.device.type == "cpu" else len(images)
+        options = {"means": (self.judge.reference.middle,), "precision": precision}
+        return probe_all(self.network, images, self.preprocessing, device=self.device, batch_size=size, **options)
 
     def _found(self, batch):
         """Return {column: N values} of pictures that could be read."""

@@ -5,9 +5,11 @@ and wherever a run begins again, and so every run gives the same rows to the las
 in its metadata which order it belongs to: scoring a shard twice, after a crash or on two machines, changes nothing.
 """
 
+import ctypes
 import io
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -79,6 +81,7 @@ def score_shards(scorer, source, plan, shards, folder, *, order, workers=0, prog
         if first + plan.batch >= plan.bounds(shard)[1]:
             yield _write(folder, order, shard, pa.Table.from_batches(rows, scorer.schema))
             rows, shard = [], next(waiting, None)
+            _give_back()
 
 
 def read_part(folder, shard):
@@ -89,6 +92,12 @@ def read_part(folder, shard):
     except (pa.ArrowException, OSError):
         return None
     return Part(**json.loads(kept[MARK])) if MARK in kept else None
+
+
+def _give_back():
+    """Return freed memory to the system, which glibc does not where small pieces in use lie among it: a process grew by a quarter over 50,000 pictures."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def _write(folder, order, shard, rows):

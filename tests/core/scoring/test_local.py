@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,6 +87,14 @@ def test_a_run_goes_on_where_it_was_stopped_and_gives_the_same_bytes(scorer, sou
     assert (tmp_path / "parts" / part_name(2)).stat().st_mtime_ns == before
     assert run(scorer, source, plan, tmp_path / "parts") == []
     assert table(tmp_path / "parts").equals(table(tmp_path / "whole"))
+
+
+def test_parts_behind_a_url_are_the_same(scorer, source, plan, tmp_path):
+    run(scorer, source, plan, tmp_path / "here")
+    assert run(scorer, source, plan, "memory://scores/there") == [0, 1, 2, 3] and run(scorer, source, plan, "memory://scores/there") == []
+    fs = fsspec.filesystem("memory")
+    assert all(fs.cat_file(f"/scores/there/{file.name}") == file.read_bytes() for file in (tmp_path / "here").iterdir())
+    fs.rm("/scores", recursive=True)
 
 
 def test_a_part_says_what_it_holds(scorer, source, plan, tmp_path):
