@@ -6,10 +6,10 @@ Given the held-out pictures, p-values of pictures to come are independent, so co
 
 Source: Bates et al., Annals of Statistics 2023 (p-values, their Beta law, Benjamini-Hochberg on them: Theorem 2);
 Clopper & Pearson, Biometrika 1934; Storey, JRSS B 2002.
+scipy is imported where it is used: a page that imports this paints first.
 """
 
 import numpy as np
-from scipy.special import betainc, betaincinv
 
 
 def benjamini_hochberg(p_values, level):
@@ -31,16 +31,22 @@ def rate_bounds(rank, known, miss):
     Args: rank: from 1 to known, the number of held-out pictures; miss: the probability, over the held-out pictures, that a bound does not hold.
     Returns: (low, high); the low one needs scores without ties.
     """
+    from scipy.special import betaincinv
+
     return tuple(float(betaincinv(rank, known + 1 - rank, q)) for q in (miss, 1 - miss))
 
 
 def batch_p_value(count, pictures, rate):
     """Return the probability of at least `count` among `pictures` where each counts with probability `rate`: a p-value for "no more than that"."""
+    from scipy.special import betainc
+
     return float(betainc(count, pictures - count + 1, rate)) if count else 1.0
 
 
 def clopper_pearson(count, pictures, level=0.95):
     """Return the exact interval (low, high) of a binomial probability; each end misses with at most half of 1 - level."""
+    from scipy.special import betaincinv
+
     side = (1 - level) / 2
     low = float(betaincinv(count, pictures - count + 1, side)) if count else 0.0
     high = float(betaincinv(count + 1, pictures - count, 1 - side)) if count < pictures else 1.0

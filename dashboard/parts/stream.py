@@ -33,8 +33,8 @@ def section(pack, detector, measured, *, unknown):
         half = compute.half(pack, detector)
         settings = Settings(half.known, fdr=rate / 100)
         found = replay(half.fresh, half.p_values(measured), settings, size=size, share=share / 100, start=start)
-    except InputError as error:
-        st.error(explain(error), icon=":material/error:")
+    except InputError as error:  # what this pack lacks, not what a person did
+        st.info(explain(error), icon=":material/hourglass_disabled:")
         return
     sentence = _finding(found, unknown, share)
     finding.header(sentence)
