@@ -13,6 +13,8 @@ from core.adaptation import ADAPTATIONS, SETTINGS
 from core.corruptions import CORRUPTIONS
 from core.detectors import DEFAULT, ONE_PASS
 from core.errors import InputError
+from core.explanation import DEFAULT as EXPLANATION
+from core.explanation import EXPLANATIONS
 from core.networks import NETWORKS
 from core.packs import list_packs
 from core.scoring import ENGINES
@@ -22,6 +24,7 @@ from core.training import METHODS
 EXAMPLES = """examples:
   python -m core packs
   python -m core verdict cat.jpg page.png --json
+  python -m core explain cat.jpg --method gradcam,rsp --out maps.png
   python -m core blocks --pack toybox --images toybox:test --limit 500
   python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
   python -m core statistics --pack toybox --images toybox:train --out statistics.safetensors
@@ -82,6 +85,15 @@ def verdict(options):
             rows.append({"file": str(file), "error": str(error)})
     _show(options, rows, [_verdict_line(row) for row in rows])
     return 1 if any(row["error"] for row in rows) else 0
+
+
+def explain(options):
+    from core.explanation.command import explain_picture, line
+
+    document = explain_picture(options)
+    heads = ("method", "highest at x,y", "deletion, lower is better", "insertion, higher is better", "positive", "time")
+    _show(options, document, [(document["file"], document["class"]), heads, *(line(row) for row in document["methods"])])
+    return 0
 
 
 def blocks(options):
@@ -380,6 +392,15 @@ def _parser():
     sub.add_argument("pictures", nargs="+", metavar="PICTURE")
     sub.add_argument("--pack", default="cifar10", help="name or folder of a pack (default cifar10)")
     judging(sub)
+
+    sub = command(explain, "show where in a picture the evidence lies", "cat.jpg --pack toybox --method gradcam,rsp --out maps.png")
+    sub.add_argument("--device", help="cuda, mps or cpu; by default the best there is")
+    sub.add_argument("picture", metavar="PICTURE")
+    sub.add_argument("--pack", default="cifar10", help="name or folder of a pack (default cifar10)")
+    sub.add_argument("--method", default=EXPLANATION, help=f"names separated by commas, of {', '.join(EXPLANATIONS)}, or all (default {EXPLANATION})")
+    sub.add_argument("--block", help="a block's name, or selected; by default the last, and the selected one for its norm")
+    sub.add_argument("--target", metavar="CLASS", help="the class to explain; by default the predicted one")
+    sub.add_argument("--out", metavar="FILE", help="a PNG of the picture and its maps: red for the class, blue against it")
 
     sub = network(command(blocks, "measure NormRatio of every block and select one", "--pack cifar10 --images photos/"), fitted=False)
     sub.add_argument("--images", required=True, metavar="SRC", help="a .parquet or .npz file, a folder, toybox:test, torchvision:CIFAR10/test")

@@ -192,7 +192,8 @@ def activity_maps(network, images, blocks):
             x = as_map(output).relu().float()
             over = positions(module, x)
             channels = next(axis for axis in range(1, x.ndim) if axis not in over)
-            maps[name] = _square(torch.linalg.vector_norm(x, dim=channels))
+            strength = torch.linalg.vector_norm(x, dim=channels)
+            maps[name] = square(strength) if strength.ndim == 2 else strength
 
         return hook
 
@@ -203,9 +204,7 @@ def activity_maps(network, images, blocks):
     return {name: m / m.amax((1, 2), keepdim=True).clamp_min(1e-12) for name, m in maps.items()}
 
 
-def _square(m):
-    """Lay (N, T) tokens out as (N, side, side), without a leading class token; (N, h, w) stays."""
-    if m.ndim == 3:
-        return m
-    side = int(m.shape[1] ** 0.5)
-    return m[:, -side * side :].reshape(len(m), side, side)
+def square(tokens):
+    """Lay (..., T) tokens out as (..., side, side), without a leading class token."""
+    side = int(tokens.shape[-1] ** 0.5)
+    return tokens[..., -side * side :].unflatten(-1, (side, side))
