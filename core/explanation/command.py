@@ -15,7 +15,7 @@ from core.images.sources import Item
 from core.packs import load_pack
 from core.table import look_up
 
-RANDOM = 5  # random orders that deletion and insertion are held against
+RANDOM = 3  # random orders that deletion and insertion are held against
 SELECTED = "selected"
 
 
@@ -48,7 +48,7 @@ def explain_picture(options):
             rows.append({"method": name, "title": EXPLANATIONS[name].title, "error": str(error)})
             continue
         seconds = time.perf_counter() - began
-        measure = norm_of(pack.network, at) if of_norm else probability_of(pack.network, classes)
+        measure = norm_of(pack.network, at) if of_norm else probability_of(pack.network, classes.expand(1 + RANDOM))
         rows.append({**_row(name, values, measure, image), "block": at, "seconds": round(seconds, 3), "error": None})
         maps.append(values[0].cpu().numpy())
     if options.out:
@@ -66,10 +66,9 @@ def line(row):
 
 def _row(name, values, measure, image):
     side, peak = values.shape[-1], values.argmax().item()
-    generator = torch.Generator().manual_seed(0)
-    blind = random_maps(image.expand(RANDOM, -1, -1, -1), generator=generator)
-    orders = torch.cat([values, blind])
-    areas = {way.__name__: [area(way(measure, image, order[None])).item() for order in orders] for way in (deletion, insertion)}
+    image = image.expand(1 + RANDOM, -1, -1, -1)
+    orders = torch.cat([values, random_maps(image[1:], generator=torch.Generator().manual_seed(0))])
+    areas = {way.__name__: area(way(measure, image, orders)).tolist() for way in (deletion, insertion)}
     return {
         "method": name,
         "title": EXPLANATIONS[name].title,

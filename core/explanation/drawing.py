@@ -10,11 +10,12 @@ SIDE = 256  # of a small picture on a sheet, at least
 def overlay(pixels, values, *, strength=0.85):
     """Lay a map over the grey picture.
 
-    Args: pixels: (S, S, 3) uint8. values: (S, S) float; the largest size of the map has full colour.
+    Args: pixels: (S, S, 3) uint8. values: (S, S) float; all but the largest hundredth keep their proportions.
     Returns: (S, S, 3) uint8.
     """
     grey = np.repeat(pixels.mean(2, keepdims=True), 3, 2) * 0.6 + 90
-    share = strength * np.abs(values)[..., None] / max(np.abs(values).max(), 1e-12)
+    full = np.quantile(np.abs(values), 0.99) or np.abs(values).max() or 1.0  # a single pixel must not pale all others
+    share = strength * np.minimum(np.abs(values) / full, 1)[..., None]
     colour = np.where(values[..., None] >= 0, POSITIVE, NEGATIVE)
     return (grey * (1 - share) + colour * share).round().astype(np.uint8)
 

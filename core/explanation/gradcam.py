@@ -4,7 +4,7 @@ Source: Selvaraju et al., ICCV 2017, equations 1 and 2. Each channel is weighted
 Tokens are laid out as the square they come from; a class token has no place in the picture and is left out.
 """
 
-from core.blocks import find_blocks, positions
+from core.blocks import find_blocks
 from core.errors import InputError
 from core.explanation.common import as_channels, block_of, classes_of, enlarged, gradient_of_classes, respond
 
@@ -37,7 +37,7 @@ def channel_map(network, images, block, classes):
     output, logits, module = respond(network, images, block)
     gradient = gradient_of_classes(output, logits, classes)
     layer, slope = as_channels(module, output.detach()), as_channels(module, gradient)
-    if positions(module, output) == (1,) and not slope.any():
+    if gradient.any() and not slope.any():
         return None
     return layer * slope.mean((2, 3), keepdim=True)
 
