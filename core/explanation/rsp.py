@@ -6,7 +6,8 @@ Source: Nam, Choi & Lee, AAAI 2021. What is carried out here:
   the weights; positive and negative parts apart. Kernels larger than one double what they send and subtract the old total evenly from all units that
   have some ("uniform shift"): weak units turn negative, the total stays.
 - Purging: parts that contradict the sign of their position, summed over channels, are dropped, and the rest is scaled to the old total.
-- Pools, sums, joints and slices share relevance out in proportion to positive inputs; batch normalisation, ReLU and dropout hand it on.
+- Pools and sums share relevance out in proportion to positive inputs (a sum without any, evenly); joints and slices send it where it came from; batch
+  normalisation, ReLU and dropout hand it on.
 - First layer: the z^B rule between the lowest and the highest value of the picture (Montavon et al., 2017).
 
 Where this differs from the released code: its path through residual networks does not run and its purging has no effect; both are written anew here.
@@ -27,11 +28,9 @@ from core.explanation.tape import Tape
 from core.probe import twin
 
 HANDED_ON = (F.batch_norm, F.relu, torch.relu, torch.Tensor.relu, F.dropout, torch.clone, torch.Tensor.clone, torch.Tensor.contiguous)
-SHARED = (
-    *(torch.add, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__, torch.cat, torch.concat),
-    *(F.pad, torch.Tensor.__getitem__, torch.flatten, torch.Tensor.flatten),
-    *(F.max_pool2d, torch.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.adaptive_avg_pool1d),
-)
+ADDED = (torch.add, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__)
+MOVED = (torch.cat, torch.concat, F.pad, torch.Tensor.__getitem__, torch.flatten, torch.Tensor.flatten)
+POOLED = (F.max_pool2d, torch.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
 
 
 def rsp(network, images, *, target=None, block=None, rivals=1, tilt=2.0):
@@ -108,23 +107,27 @@ def first_step(x, weight, relevance, options):
     return sum(values * conv2d_input(x.shape, kernel, ratio, **options) for values, kernel in kernels)
 
 
-def shared_step(step, given, relevance):
-    """Share relevance out among the inputs of a pool, a sum, a joint or a slice, in proportion to what is positive of them.
+def add_step(one, other, relevance):
+    """Share relevance out between the two terms of a sum, in proportion to what is positive of them; evenly where nothing is. Returns: one for each."""
+    positive = one.relu()
+    total = positive + other.relu()
+    share = torch.where(total > 0, _divided(positive, total), 0.5)
+    return share * relevance, (1 - share) * relevance
 
-    Args: step: a `Step`; given: its arguments, of one picture, in double precision. Returns: (tensors that were given, relevance of each).
-    """
-    leaves = []
 
-    def positive(value):
-        if isinstance(value, torch.Tensor):
-            leaves.append(value.relu().requires_grad_())
-            return leaves[-1]
-        return type(value)(positive(v) for v in value) if isinstance(value, tuple | list) else value
-
+def pool_step(pool, x, relevance):
+    """Share relevance out among the inputs of a pool, in proportion to what they give to it, positive inputs only. Args: pool: x -> its output."""
     with torch.enable_grad():
-        output = step.function(*(positive(value) for value in given), **step.options)
-        slopes = torch.autograd.grad(output, leaves, _divided(relevance, output.detach()))
-    return [(leaf * slope).detach() for leaf, slope in zip(leaves, slopes, strict=True)]
+        x = x.relu().requires_grad_()
+        output = pool(x)
+        return (x * torch.autograd.grad(output, x, _divided(relevance, output.detach()))[0]).detach()
+
+
+def move_step(move, tensors, relevance):
+    """Send relevance through a joint, a slice or a padding to where each value came from. Args: move: the tensors -> its output. Returns: one for each."""
+    with torch.enable_grad():
+        leaves = [tensor.requires_grad_() for tensor in tensors]
+        return torch.autograd.grad(move(leaves), leaves, relevance)
 
 
 def _rivals(network, images, classes, count):
@@ -173,10 +176,17 @@ def _sent(steps, place, images, relevance, picture):
         else:
             sent = conv_step(x, weight, relevance, options)
             yield given["input"], sent if weight.shape[2:].numel() == 1 else purge(sent)
-    elif step.function in SHARED:
-        tensors = [t for t in _flat(step.given) if isinstance(t, torch.Tensor)]
-        given = _one(step.given, picture)
-        yield from zip(tensors, shared_step(step, given, relevance), strict=True)
+    elif step.function in ADDED and all(isinstance(term, torch.Tensor) and term.shape == step.output.shape for term in step.given):
+        yield from zip(step.given, add_step(*_one(step.given, picture), relevance), strict=True)
+    elif step.function in POOLED:
+        x, *rest = step.given
+        yield x, pool_step(lambda x: step.function(x, *rest, **step.options), _one(x, picture), relevance)
+    elif step.function in MOVED:
+        what, *rest = step.given
+        joined = isinstance(what, tuple)
+        tensors = what if joined else (what,)
+        sent = move_step(lambda moved: step.function(moved if joined else moved[0], *rest, **step.options), _one(tensors, picture), relevance)
+        yield from zip(tensors, sent, strict=True)
     else:
         raise _unavailable(getattr(step.function, "__name__", str(step.function)))
 
@@ -194,15 +204,8 @@ def _folded(weight, steps, place):
 
 
 def _one(given, picture):
-    """Take one picture out of every tensor among the arguments, in double precision."""
-    if isinstance(given, torch.Tensor):
-        return given[picture : picture + 1].double()
-    return type(given)(_one(value, picture) for value in given) if type(given) in (tuple, list) else given
-
-
-def _flat(given):
-    for value in given:
-        yield from _flat(value) if isinstance(value, tuple | list) else (value,)
+    """Take one picture out of a tensor, or of each of a tuple, in double precision."""
+    return tuple(_one(tensor, picture) for tensor in given) if isinstance(given, tuple) else given[picture : picture + 1].double()
 
 
 def _through(x, weight, part, options):

@@ -1,12 +1,15 @@
 """RSP: the totals that its rules must keep, on single steps and through whole networks."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torchvision.models.vgg import VGG, make_layers
 
 from core.errors import InputError
-from core.explanation.rsp import conv_step, first_step, purge, rsp, seed
+from core.explanation.rsp import add_step, conv_step, first_step, move_step, pool_step, purge, rsp, seed
 from core.networks.build import create
 
 OPTIONS = {"stride": 1, "padding": 1}
@@ -71,6 +74,17 @@ def test_the_seed_goes_to_channels_that_respond(generator):
     assert (seed(one, [other])[:, 2:] == 0).all()
 
 
+def test_sums_pools_and_joints_by_hand():
+    one, other, relevance = (torch.tensor(v, dtype=torch.float64) for v in ([1.0, -1.0, -1.0], [3.0, 2.0, -5.0], [4.0, -6.0, 8.0]))
+    assert [part.tolist() for part in add_step(one, other, relevance)] == [[1, 0, 4], [3, -6, 4]]
+    x = torch.tensor([1.0, 3.0, -2.0, 4.0], dtype=torch.float64).view(1, 1, 2, 2)
+    there = torch.full((1, 1, 1, 1), 8.0, dtype=torch.float64)
+    assert pool_step(lambda x: F.avg_pool2d(x, 2), x, there).flatten().tolist() == [1, 3, 0, 4]
+    assert pool_step(lambda x: F.max_pool2d(x, 2), x, there).flatten().tolist() == [0, 0, 0, 8]
+    parts = move_step(lambda tensors: torch.cat(tensors, 1), [x.clone(), -x], torch.arange(8.0, dtype=torch.float64).view(1, 2, 2, 2))
+    assert [part.flatten().tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
 @pytest.mark.parametrize("tilt", (2.0, 3.0))
 @pytest.mark.parametrize("arch", ("cifar_resnet20", "cifar_resnet18", "cifar_vgg11_bn"))
 def test_our_networks_keep_the_total_down_to_the_pixels(arch, tilt, tiny, pictures):
@@ -104,3 +118,12 @@ def test_as_many_rivals_as_there_are_other_classes(tiny, pictures):
     assert torch.isfinite(rsp(tiny(), pictures[:1], rivals=9)).all()
     with pytest.raises(InputError, match="10 rivals were asked for, of 10 classes; choose 1 to 9"):
         rsp(tiny(), pictures[:1], rivals=10)
+
+
+def test_other_threads_run_undisturbed(tiny, pictures):
+    network = tiny()
+    alone, logits = rsp(network, pictures), network(pictures)
+    with ThreadPoolExecutor(4) as threads:
+        maps = [threads.submit(rsp, network, pictures) for _ in range(3)]
+        passes = [threads.submit(network, pictures) for _ in range(12)]
+    assert all(torch.equal(found.result(), alone) for found in maps) and all(torch.equal(found.result(), logits) for found in passes)
