@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import beta, binom
 
 GRID = 200  # thresholds that are tried, at equal steps of coverage
+HALF, SPARE = 0.5, 0.9  # of the pictures: what the first test may need; of what is expected: what it may get, where nothing wrong may pass
 DELTA = 0.05  # how often a promise may fail over the draw of the pictures that it is made from
 
 
@@ -87,29 +88,38 @@ def steps(scores, count=GRID):
     return np.append(np.unique(np.nextafter(places, -np.inf))[::-1], -np.inf)
 
 
-def choose(rehearsal, trial, *, risk, delta=DELTA):
+def choose(rehearsal, scores, wrong, *, risk, delta=DELTA):
     """Choose the lowest threshold whose risk is at most `risk`, with confidence 1 - delta.
 
     Args:
-        rehearsal, trial: (scores, wrong), (N,) arrays each, of two independent draws of pictures; the score was fitted on no picture of the trial.
+        rehearsal: (M,) scores of other pictures drawn alike, which say where the thresholds lie.
+        scores, wrong: (N,) arrays; the score was fitted on none of these pictures.
         risk, delta: fractions in (0, 1).
-    Returns: `Rule`. Over draws of the trial, its risk on pictures drawn alike exceeds `risk` at most in a share delta of them.
-    Source: Learn then Test, section 3.2, fixed-sequence testing. At one threshold, given how many pictures it decides on, the wrong ones are binomial:
+    Returns: `Rule`. Over draws of the N pictures, its risk on pictures drawn alike exceeds `risk` at most in a share delta of them.
+    Source: Learn then Test, fixed-sequence testing. At one threshold, given how many pictures it decides on, the wrong ones are binomial:
         P(Binomial(decided, risk) <= wrong) is a p-value of "the risk is above". Thresholds are tested from high to low, each at level delta,
-        up to the first that fails. Left open there, and ours: the thresholds, and the one to begin with, come from the rehearsal. A test
-        of the highest ones has too few pictures to pass; the first test is of the threshold that is surest to pass in the rehearsal.
+        up to the first that fails. Left open there, and ours, is the first one: very high thresholds decide on too few pictures to pass. It is
+        the first by which, judging from the rehearsal, two wrong answers could pass; one or none, if that would be more than half the pictures.
     """
-    grid = steps(rehearsal[0])
-    tried = [_count(*rehearsal, threshold) for threshold in grid]
-    first = int(np.argmin([binom.cdf(wrong, decided, risk) for decided, wrong in tried]))
+    grid = steps(rehearsal)
     chosen, seen = np.inf, (0, 0)
-    for threshold in grid[first:]:
-        decided, wrong = _count(*trial, threshold)
-        if binom.cdf(wrong, decided, risk) > delta:
+    for threshold in grid[_first((np.asarray(rehearsal) > grid[:, None]).mean(1), len(scores), risk, delta) :]:
+        decided, lost = _count(scores, wrong, threshold)
+        if binom.cdf(lost, decided, risk) > delta:
             break
-        chosen, seen = threshold, (decided, wrong)
-    decided, wrong = seen
-    return Rule(float(chosen), decided, wrong, len(trial[0]), risk_bound(wrong, decided, delta), risk, delta)
+        chosen, seen = threshold, (decided, lost)
+    decided, lost = seen
+    return Rule(float(chosen), decided, lost, len(scores), risk_bound(lost, decided, delta), risk, delta)
+
+
+def _first(coverage, pictures, risk, delta):
+    """Return the number of the first threshold to test. Args: coverage: (K,) of the thresholds, rising; pictures: how many there are to test on."""
+    for slack in (2, 1, 0):
+        passes = binom.cdf(slack, np.floor(coverage * pictures * (1 if slack else SPARE)), risk) <= delta
+        first = int(passes.argmax()) if passes.any() else len(coverage) - 1
+        if coverage[first] <= HALF:
+            break
+    return first
 
 
 def _count(scores, wrong, threshold):

@@ -136,8 +136,8 @@ class Trust:
         """
         self._check(score, risk, share)
         names = self.sets(unknown)
-        rehearsal, trial = (self._stream(part, score, names, share) for part in (FIT, CHOOSE))
-        return handoff.choose(rehearsal, trial, risk=risk, delta=delta)
+        (rehearsal, _), trial = (self._stream(part, score, names, share) for part in (FIT, CHOOSE))
+        return handoff.choose(rehearsal, *trial, risk=risk, delta=delta)
 
     def outcome(self, rule, score, *, share=0.0, unknown=None):
         """Return the `Outcome` of a rule on the pictures that report. Args: as `rule`."""

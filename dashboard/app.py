@@ -13,6 +13,7 @@ st.navigation(
         st.Page("views/blocks.py", title=t("blocks.page"), icon=":material/stacked_bar_chart:", url_path="blocks"),
         st.Page("views/detector.py", title=t("detect.page"), icon=":material/query_stats:", url_path="detector"),
         st.Page("views/confidence.py", title=t("confidence.page"), icon=":material/speed:", url_path="confidence"),
+        st.Page("views/trust.py", title=t("trust.page"), icon=":material/handshake:", url_path="trust"),
         st.Page("views/training.py", title=t("training.page"), icon=":material/model_training:", url_path="training"),
         st.Page("views/corruptions.py", title=t("corruptions.page"), icon=":material/blur_on:", url_path="corruptions"),
         st.Page("views/adaptation.py", title=t("adapt.page"), icon=":material/autorenew:", url_path="adaptation"),

@@ -239,6 +239,18 @@ def half(pack_name, detector):
     return Half(pack(pack_name).reference, detector)
 
 
+def trust(pack_name):
+    """Return the `core.trust.Trust` of a pack. Raises: InputError if too few of its held-out pictures have a class."""
+    return _trust(pack_name, _stamp(pack_name))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _trust(pack_name, stamp):
+    from core.trust import Trust
+
+    return Trust(unfitted(pack_name).reference)
+
+
 @dataclass(frozen=True)
 class Puzzle:
     """A picture's jigsaw and what it does: `seen` (S, S, 3) uint8; `norms` and `original` (K,) float arrays."""

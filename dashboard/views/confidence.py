@@ -290,7 +290,7 @@ def explanation(settings, data, ood, level, length):
             st.caption(t("confidence.code_caption"))
     with st.container(horizontal=True, gap="large"):
         to_page("views/detector.py", t("confidence.back"), icon=":material/arrow_back:")
-        to_page("views/training.py", t("confidence.next"), icon=":material/arrow_forward:")
+        to_page("views/trust.py", t("confidence.next"), icon=":material/arrow_forward:")
 
 
 def false_positives(sets, name):

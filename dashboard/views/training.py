@@ -468,7 +468,7 @@ def empty():
 
 def ways_on():
     with st.container(horizontal=True, gap="large"):
-        to_page("views/confidence.py", t("training.back"), icon=":material/arrow_back:")
+        to_page("views/trust.py", t("training.back"), icon=":material/arrow_back:")
         to_page("views/corruptions.py", t("training.next"), icon=":material/arrow_forward:")
 
 

@@ -442,7 +442,7 @@ def test_a_run_is_paused_stepped_cancelled_and_opened_again(visit, page):
     expect(again.get_by_text(re.compile("^(Every method answers as|Another answer than)"))).to_be_visible()
 
 
-PAGES = ["", "blocks", "detector", "confidence", "training", "adaptation", "corruptions", "workshop", "runs"]
+PAGES = ["", "blocks", "detector", "confidence", "trust", "training", "adaptation", "corruptions", "workshop", "runs"]
 
 
 @pytest.mark.parametrize("path", PAGES)
