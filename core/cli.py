@@ -29,6 +29,7 @@ EXAMPLES = """examples:
   python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
   python -m core statistics --pack toybox --images toybox:train --out statistics.safetensors
   python -m core bench --pack toybox --id toybox:test --ood near=toybox:near --ood noise=noise:uniform --blocks
+  python -m core trust --pack cifar10 --risk 2 --unknown-share 5
   python -m core corrupt --images toybox:test --corruption fog --severity 3 --out fog.parquet
   python -m core train --data toybox:train --val toybox:test --arch cifar_resnet18 --width 16 --epochs 12 --out my_pack
   python -m core pack new --weights net.safetensors --images photos/ --out my_pack
@@ -215,6 +216,23 @@ def bench(options):
     if evaluation.doubtful:
         print("warning: the accuracy is near guessing: preprocessing or labels are probably wrong, so no number below means much.", file=sys.stderr)
     _show(options, result, _bench_lines(result))
+    return 0
+
+
+def trust(options):
+    from core.packs import load_pack
+    from core.trust import Trust, document
+
+    pack = load_pack(options.pack, device="cpu")
+    told = {"pack": pack.name, **document(Trust(pack.reference), risk=options.risk / 100, share=options.unknown_share / 100)}
+    lines = [(f"ID accuracy {told['accuracy']} %; temperature {told['temperature']:.3f}; {told['pictures']} pictures",)]
+    lines += [
+        ("ECE in points", name, f"{of['ece_width']:.2f} equally wide bins", f"{of['ece_mass']:.2f} equally full") for name, of in told["calibration"].items()
+    ]
+    for name, of in told["hand_off"].items():
+        seen = f"risk {of['risk']:.2f} %, bound {of['bound']:.2f} %" if of["found"] and of["risk"] is not None else "no threshold keeps the promise"
+        lines.append((f"at {options.risk:g} % risk", name, f"the machine decides {of['coverage']:.1f} %", seen))
+    _show(options, told, lines)
     return 0
 
 
@@ -445,6 +463,11 @@ def _parser():
     sub.add_argument("--resamples", type=int, default=500, help="of the bootstrap intervals of FPR@95TPR; 0 for no intervals (default 500)")
     sub.add_argument("--seed", type=int, default=0, help="of puzzles and bootstrap (default 0)")
     sub.add_argument("--no-save", action="store_true", help="do not keep the result in the run store")
+
+    sub = command(trust, "say how calibrated a pack is, and what the machine may decide alone", "--pack cifar10 --risk 2")
+    sub.add_argument("--pack", required=True, help="name or folder of a pack")
+    sub.add_argument("--risk", type=float, default=1, help="percent of what the machine decides that may be wrong (default 1)")
+    sub.add_argument("--unknown-share", type=float, default=0, help="percent of unknown pictures that is assumed; each that it decides is an error (default 0)")
 
     sub = command(corrupt, "corrupt pictures into a Parquet file", "--images toybox:test --corruption fog --severity 3 --out fog.parquet")
     sub.add_argument("--images", required=True, metavar="SRC", help="each is corrupted at its own size")

@@ -1,7 +1,8 @@
 """What a pack's numbers say of how far its answers can be trusted: calibrated confidence, and when to ask a person.
 
 The held-out pictures whose class is known, and each unknown set, are divided once for all: a quarter fits whatever is fitted, a half chooses
-thresholds, a quarter reports. Nothing is measured on pictures that it was fitted or chosen on, and no forward pass is made.
+thresholds, a quarter reports; calibration is told by the last two. Nothing is measured on pictures that it was fitted or chosen on, and no
+forward pass is made.
 """
 
 from dataclasses import dataclass, replace
@@ -62,7 +63,7 @@ class Trust:
 
     Args: reference: a `core.reference.Reference`; seed: of who is in which part.
     Attributes: temperature; isotonic: a function of confidences; parts: {"fit", "choose", "report": {"known" or an unknown set: `Pictures`}};
-        scores: names of `SCORES` that this network has; logits, labels: (N, C) and (N,) arrays of those who report.
+        scores: names of `SCORES` that this network has; logits, labels: (N, C) and (N,) arrays of the pictures that nothing was fitted on: they tell calibration.
     Raises: InputError where fewer than 200 held-out pictures have a class.
     """
 
@@ -89,7 +90,8 @@ class Trust:
             found = self.judged(measured)
             for part, rows in _parts(len(measured), seed).items():
                 self.parts[part][name] = Pictures({score: values[rows.numpy()] for score, values in found.scores.items()}, found.wrong[rows.numpy()])
-        self.logits, self.labels = (of[self.rows[REPORT]].numpy() for of in (reference.held_out.logits, reference.held_out_labels))
+        others = torch.cat([self.rows[CHOOSE], self.rows[REPORT]])
+        self.logits, self.labels = (of[others].numpy() for of in (reference.held_out.logits, reference.held_out_labels))
 
     def judged(self, activations, labels=None):
         """Score measured pictures. Args: labels: (N,) of known ones; None for unknown ones, of which every answer is wrong. Returns: `Pictures`."""
@@ -108,7 +110,7 @@ class Trust:
         return dict(zip(MAPS, (own, calibration.confidence_of(logits, self.temperature), self.isotonic(own)), strict=True))
 
     def calibrated(self, logits=None, labels=None, *, bins=calibration.BINS, binning="width"):
-        """Say how well calibrated each map is, by default on the pictures that report.
+        """Say how well calibrated each map is, by default on the pictures that nothing was fitted on.
 
         Returns: {name of `MAPS`: {bins: `core.calibration.Bins`, ece, brier, nll: nats, None for isotonic, which is of the top answer alone}}.
         """
@@ -187,6 +189,39 @@ class Trust:
         return tuple(np.concatenate(columns) for columns in zip(*taken, strict=True))
 
 
+def document(trust, *, risk, share=0.0):
+    """Return all that `python -m core trust` tells, ready for JSON. Percentages, but for temperature, Brier (0 to 1), NLL (nats) and thresholds.
+
+    Args: trust: a `Trust`; risk, share: as `Trust.rule`, for every score of the network.
+    Raises: as `Trust.rule`.
+    """
+    found = {binning: trust.calibrated(binning=binning) for binning in calibration.BINNINGS}
+    calibrated = {
+        name: {**{f"ece_{b}": _percent(of[name]["ece"]) for b, of in found.items()}, "brier": found["width"][name]["brier"], "nll": found["width"][name]["nll"]}
+        for name in MAPS
+    }
+    hand_off = {}
+    for score in trust.scores:
+        rule, curve = trust.rule(score, risk=risk, share=share), trust.curve(score, share=share)
+        done = trust.outcome(rule, score, share=share)
+        told = {"coverage": done.coverage, "risk": done.risk, "misread": done.misread, "unknown": done.unknown, "bound": rule.bound}
+        counts = {"decided": rule.decided, "wrong": rule.wrong, "pictures": rule.pictures}
+        areas = {"aurc": _percent(curve.aurc), "excess": _percent(curve.excess)}
+        threshold = rule.threshold if np.isfinite(rule.threshold) else None
+        hand_off[score] = {"found": rule.found, "threshold": threshold, **{k: _percent(v) for k, v in told.items()}, "chosen_on": counts, **areas}
+    return {
+        "pictures": {part: len(rows) for part, rows in trust.rows.items()},
+        "accuracy": _percent((trust.logits.argmax(1) == trust.labels).mean()),
+        "temperature": trust.temperature,
+        "bins": calibration.BINS,
+        "calibration": calibrated,
+        "risk": _percent(risk),
+        "confidence": _percent(1 - handoff.DELTA),
+        "unknown_share": _percent(share),
+        "hand_off": hand_off,
+    }
+
+
 def outcome(taken, wrong, passed, share):
     """Return the `Outcome` for known pictures, which were dealt with, and a share of unknown ones of which a share passed.
 
@@ -212,3 +247,7 @@ def _parts(n, seed):
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     fit, choose = n // 4, n // 4 + n // 2
     return {FIT: order[:fit], CHOOSE: order[fit:choose], REPORT: order[choose:]}
+
+
+def _percent(fraction):
+    return None if np.isnan(fraction) else round(100 * float(fraction), 4)

@@ -199,9 +199,8 @@ def explanation(settings, chosen):
         st.markdown(t("trust.why_temperature"))
         st.latex(r"T = \arg\min_T -\frac{1}{n}\sum_i \log \frac{e^{z_{i,y_i}/T}}{\sum_k e^{z_{i,k}/T}}")
         st.markdown(t("trust.why_risk"))
-        st.latex(
-            r"\mathrm{coverage}(t) = P(s > t) \qquad \mathrm{risk}(t) = P(\mathrm{wrong} \mid s > t) \qquad \mathrm{AURC} = \int_0^1 \mathrm{risk}\;d\,\mathrm{coverage}"
-        )
+        st.latex(r"\mathrm{coverage}(t) = P(s > t) \qquad \mathrm{risk}(t) = P(\mathrm{wrong} \mid s > t)")
+        st.latex(r"\mathrm{AURC} = \int_0^1 \mathrm{risk}\;d\,\mathrm{coverage}")
         st.markdown(t("trust.why_bound"))
         st.latex(r"P(\mathrm{Binomial}(k, r) \leq w) \leq \delta")
         st.markdown(t("trust.why_assumes"))
@@ -230,7 +229,7 @@ def told(fraction):
 
 
 def in_table(fraction):
-    return None if pd.isna(fraction) else round(100 * float(fraction), 3)
+    return None if pd.isna(fraction) else round(100 * float(fraction), 2)
 
 
 main()
