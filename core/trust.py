@@ -63,7 +63,7 @@ class Trust:
 
     Args: reference: a `core.reference.Reference`; seed: of who is in which part.
     Attributes: temperature; isotonic: a function of confidences; parts: {"fit", "choose", "report": {"known" or an unknown set: `Pictures`}};
-        scores: names of `SCORES` that this network has; logits, labels: (N, C) and (N,) arrays of the pictures that nothing was fitted on: they tell calibration.
+        scores: names of `SCORES` that this network has; logits, labels: (N, C) and (N,) arrays of the pictures that nothing was fitted on.
     Raises: InputError where fewer than 200 held-out pictures have a class.
     """
 
