@@ -195,11 +195,13 @@ def explanation(settings, chosen):
     score, risk, share, ood, _ = chosen
     with st.expander(t("trust.why_title"), icon=":material/school:"):
         st.markdown(t("trust.why_calibration"))
-        st.latex(r"\mathrm{ECE} = \sum_b \frac{n_b}{n}\,\left|\mathrm{acc}_b - \mathrm{conf}_b\right| \qquad \mathrm{Brier} = \frac{1}{n}\sum_i (c_i - r_i)^2")
+        st.latex(r"\mathrm{ECE} = \sum_b \frac{n_b}{n}\,\left|\mathrm{acc}_b - \mathrm{conf}_b\right|")
+        st.latex(r"\mathrm{Brier} = \frac{1}{n}\sum_i (c_i - r_i)^2")
         st.markdown(t("trust.why_temperature"))
         st.latex(r"T = \arg\min_T -\frac{1}{n}\sum_i \log \frac{e^{z_{i,y_i}/T}}{\sum_k e^{z_{i,k}/T}}")
         st.markdown(t("trust.why_risk"))
-        st.latex(r"\mathrm{coverage}(t) = P(s > t) \qquad \mathrm{risk}(t) = P(\mathrm{wrong} \mid s > t)")
+        st.latex(r"\mathrm{coverage}(t) = P(s > t)")
+        st.latex(r"\mathrm{risk}(t) = P(\mathrm{wrong} \mid s > t)")
         st.latex(r"\mathrm{AURC} = \int_0^1 \mathrm{risk}\;d\,\mathrm{coverage}")
         st.markdown(t("trust.why_bound"))
         st.latex(r"P(\mathrm{Binomial}(k, r) \leq w) \leq \delta")
