@@ -274,7 +274,7 @@ def test_bringing_pictures_can_be_cancelled_and_survives_a_reload(visit):
     expect(page.get_by_role("progressbar")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled. Nothing was added.")).to_be_visible(timeout=5000)
-    page.get_by_role("radio", name="100", exact=True).click()
+    page.locator(".st-key-bring_size").get_by_role("radio", name="100", exact=True).click()
     settle(page)
     page.get_by_role("button", name="Measure this set").click()
     expect(page).to_have_url(re.compile("[?&]job="))
