@@ -13,8 +13,6 @@ from dashboard.parts.link import to_page
 from dashboard.parts.picture_view import enlarged
 from dashboard.parts.text import plain
 
-SHOWN = 12  # pictures of the check
-
 
 def main():
     frame()
