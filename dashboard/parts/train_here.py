@@ -87,11 +87,11 @@ def _form(busy):
 
 @st.fragment(run_every=1.0)
 def _live():
-    """Draw the curves anew each second while something runs; then the whole page, since there may be a new model."""
+    """Draw the curves each second while something runs. The last are for the whole page: a click on what a fragment drew is lost when that goes."""
     mine = own.trainings()
-    _curves(mine)
-    if not any(one.busy for one in mine):
+    if st.session_state.get("live_used") or not any(one.busy for one in mine):
         st.rerun()
+    _curves(mine)
 
 
 def _curves(mine):

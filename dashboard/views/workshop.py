@@ -120,10 +120,11 @@ def made():
 
 @st.fragment(run_every=1.0)
 def _live():
+    """Draw the rows each second. The last is for the whole page to draw: a click on what a fragment drew would be lost when that goes."""
     mine = own.builds()
-    _rows(mine)
-    if not any(one.busy for one in mine):
+    if st.session_state.get("made_used") or not any(one.busy for one in mine):
         st.rerun()
+    _rows(mine)
 
 
 def _rows(mine):
