@@ -1,21 +1,17 @@
 """What `python -m core explain` does beyond reading its options."""
 
-import time
 from pathlib import Path
 
-import torch
-
 from core.errors import InputError, unknown
-from core.explanation import EXPLANATIONS, OF_NORM, explain
-from core.explanation.common import classes_of, norm_of
+from core.explanation import EXPLANATIONS
+from core.explanation.common import classes_of
 from core.explanation.drawing import sheet
-from core.explanation.faithfulness import area, deletion, insertion, probability_of, random_maps
+from core.explanation.explained import explained
 from core.images.preprocess import stack
 from core.images.sources import Item
 from core.packs import load_pack
 from core.table import look_up
 
-RANDOM = 3  # random orders that deletion and insertion are held against
 SELECTED = "selected"
 
 
@@ -37,20 +33,15 @@ def explain_picture(options):
     classes = classes_of(pack.network, image, _class(pack, options.target))
     rows, maps = [], []
     for name in names:
-        of_norm = name in OF_NORM
-        at = block or (pack.selection.selected if of_norm else None)
-        began = time.perf_counter()
         try:
-            values = explain(name, pack.network, image, target=classes, block=at)
+            found = explained(name, pack, image, target=classes, block=block)
         except InputError as error:
             if len(names) == 1 or error.key != "explanation.unavailable":
                 raise
             rows.append({"method": name, "title": EXPLANATIONS[name].title, "error": str(error)})
             continue
-        seconds = time.perf_counter() - began
-        measure = norm_of(pack.network, at) if of_norm else probability_of(pack.network, classes.expand(1 + RANDOM))
-        rows.append({**_row(name, values, measure, image), "block": at, "seconds": round(seconds, 3), "error": None})
-        maps.append(values[0].cpu().numpy())
+        rows.append(_row(found))
+        maps.append(found.values)
     if options.out:
         sheet(pixels, maps).save(options.out)
     return {"file": str(options.picture), "pack": pack.name, "class": pack.classes[classes.item()], "out": options.out, "methods": rows}
@@ -64,18 +55,18 @@ def line(row):
     return row["method"], "peak {},{}".format(*row["peak"]), *figures, f"{100 * row['positive']:.0f} %", f"{row['seconds']:.2f} s"
 
 
-def _row(name, values, measure, image):
-    side, peak = values.shape[-1], values.argmax().item()
-    image = image.expand(1 + RANDOM, -1, -1, -1)
-    orders = torch.cat([values, random_maps(image[1:], generator=torch.Generator().manual_seed(0))])
-    areas = {way.__name__: area(way(measure, image, orders)).tolist() for way in (deletion, insertion)}
+def _row(found):
     return {
-        "method": name,
-        "title": EXPLANATIONS[name].title,
-        "peak": [peak % side, peak // side],
-        "positive": (values.clamp_min(0).sum() / values.abs().sum().clamp_min(1e-12)).item(),
-        **{way: found[0] for way, found in areas.items()},
-        "random": {way: sum(found[1:]) / RANDOM for way, found in areas.items()},
+        "method": found.method,
+        "title": found.title,
+        "peak": list(found.peak),
+        "positive": found.positive,
+        "deletion": found.deletion,
+        "insertion": found.insertion,
+        "random": found.random,
+        "block": found.block,
+        "seconds": round(found.seconds, 3),
+        "error": None,
     }
 
 
