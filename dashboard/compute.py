@@ -44,15 +44,16 @@ def trainings():
 
 def pack(name):
     """Return the loaded pack, one for all sessions; loaded anew when its files change."""
-    return _fitted(name, _stamp(name))
+    return _fitted(name, version(name))
 
 
 def unfitted(name):
     """Return the loaded pack before its detectors are fitted, which takes longer than to load it: for pages that need many packs."""
-    return _load(name, _stamp(name))
+    return _load(name, version(name))
 
 
-def _stamp(name):
+def version(name):
+    """Return what a cache knows a pack's present files by."""
     return (describe(name).folder / "pack.toml").stat().st_mtime_ns
 
 
@@ -241,7 +242,7 @@ def half(pack_name, detector):
 
 def trust(pack_name):
     """Return the `core.trust.Trust` of a pack. Raises: InputError if too few of its held-out pictures have a class."""
-    return _trust(pack_name, _stamp(pack_name))
+    return _trust(pack_name, version(pack_name))
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
@@ -432,7 +433,7 @@ def _msp(logits):
 
 def by_one(pack_name, detector):
     """Evaluate a pack on its own unknown sets with one detector. Returns: `Bench`. Raises: InputError if this network cannot have it."""
-    stamp = _stamp(pack_name)
+    stamp = version(pack_name)
     found = _by_one(pack_name, stamp, detector)
     if detector not in found.known:
         raise InputError(next(iter(found.unavailable.values())), key="detector.unavailable", name=detector)
@@ -515,7 +516,7 @@ def blend_verdicts(pack_name, attacked, picture_id, _item, *, label, eps):
 
     loaded = unfitted(pack_name)
     measured = loaded.probe(stack(list(blends(attacked, picture_id, _item, label=label, eps=eps))))
-    return _judge(pack_name, _stamp(pack_name), "consensus").judge(measured, loaded.classes)
+    return _judge(pack_name, version(pack_name), "consensus").judge(measured, loaded.classes)
 
 
 @dataclass(frozen=True)

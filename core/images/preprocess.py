@@ -63,6 +63,12 @@ class Preprocessing:
         mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
         return (images - mean) / std
 
+    def pixels(self, images):
+        """Undo `normalise`. Args: images: (N, 3, H, W) float. Returns: (N, H, W, 3) uint8 array, rounded and cut to 0..255."""
+        mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
+        values = ((images * std + mean) * 255).round().clamp(0, 255)
+        return values.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy()
+
 
 def stack(pixels):
     """Stack (H, W, 3) uint8 arrays to one (N, 3, H, W) uint8 tensor."""

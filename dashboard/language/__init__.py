@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.adaptation import ADAPTATIONS
+from core.explanation import EXPLANATIONS
 from core.training import METHODS
 
 LANGUAGES = {"ko": "한국어", "en": "English"}
@@ -50,6 +51,11 @@ def method_name(name):
 def adaptation_name(name):
     """Return an adaptation method's title in the language in use: most are names and the same in all. Args: name: in `core.adaptation.ADAPTATIONS`."""
     return catalogue(language()).get(f"adaptation.{name}", ADAPTATIONS[name].title)
+
+
+def explanation_name(name):
+    """Return an explanation's title in the language in use: most are names and the same in all. Args: name: in `core.explanation.EXPLANATIONS`."""
+    return catalogue(language()).get(f"explanation.{name}", EXPLANATIONS[name].title)
 
 
 def corruption_name(name):

@@ -15,13 +15,14 @@ from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.picture_view import data_url, enlarged, spotlight
 from dashboard.parts.text import plain
+from dashboard.parts.why import why
 
 
 def main():
     settings = frame()
     st.title(t("verdict.title"))
     chosen = pick_pictures(settings)
-    load(settings)
+    loaded = load(settings)
     detector, keep = controls()
     primary, pinned = pictures.primary(), pictures.pinned()
     looks = look_at(settings, [*chosen, primary, pinned])
@@ -36,8 +37,12 @@ def main():
     for picture_id, column in zip(shown, st.columns(len(shown), gap="large"), strict=True):
         with column:
             card(picture_id, looks[picture_id], verdicts[picture_id], keep, compared=len(shown) > 1)
+    why(settings, loaded, primary, looks[primary], verdicts[primary], keep)
     st.divider()
     evidence(settings, [(i, looks[i], verdicts[i]) for i in shown], detector, keep)
+    with st.expander(t("verdict.why_title"), icon=":material/school:"):
+        st.markdown(t("verdict.why"))
+    to_page("views/blocks.py", t("verdict.next"), icon=":material/arrow_forward:")
 
 
 def card(picture_id, look, verdict, keep, *, compared):
@@ -78,9 +83,6 @@ def evidence(settings, shown, detector, keep):
     with right:
         agreement_chart(shown[0][2], keep)
     blocks_chart(settings, shown)
-    with st.expander(t("verdict.why_title"), icon=":material/school:", expanded=True):
-        st.markdown(t("verdict.why"))
-    to_page("views/blocks.py", t("verdict.next"), icon=":material/arrow_forward:")
 
 
 def score_chart(settings, shown, detector):

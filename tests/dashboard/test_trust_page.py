@@ -84,7 +84,7 @@ def test_corruptions_are_measured_in_the_background_and_kept(monkeypatch, trust,
         return {name: loaded.probe(images) for name in ("clean", "fog")}
 
     monkeypatch.setattr("core.corruptions.measured.measure_corrupted", measured)
-    trust_corrupted._kept()[0].clear()
+    trust_corrupted.kept().clear()
     page = visit(each=100, trust_severity=4, risk=2)
     assert headings(page)[2] == catalogue("en")["trust.corrupted_ask"]
     healthy(page.button(key="trust_measure").click().run())
@@ -98,7 +98,7 @@ def test_corruptions_are_measured_in_the_background_and_kept(monkeypatch, trust,
     table = page.dataframe[4].value
     assert table.iloc[1, -2:].tolist() == pytest.approx([at.decided, at.wrong], abs=1)
     assert headings(visit("ko", each=100, trust_severity=4, risk=2))[2] == catalogue("ko")["trust.corrupted_kept"].format(severity=4, risk="2", n=1)
-    trust_corrupted._kept()[0].clear()
+    trust_corrupted.kept().clear()
 
 
 def test_a_measurement_can_be_cancelled(monkeypatch):
@@ -107,7 +107,7 @@ def test_a_measurement_can_be_cancelled(monkeypatch):
             progress(1, 2)
 
     monkeypatch.setattr("core.corruptions.measured.measure_corrupted", endless)
-    trust_corrupted._kept()[0].clear()
+    trust_corrupted.kept().clear()
     page = visit(each=100)
     healthy(page.button(key="trust_measure").click().run())
     healthy(page.button(key="trust_cancel").click().run())

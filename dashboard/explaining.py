@@ -1,0 +1,136 @@
+"""What the Why section computes: pieces of work whose results everybody shares. Torch is imported inside, so that a page paints first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from core.errors import InputError
+from core.explanation import EXPLANATIONS
+from dashboard import compute
+from dashboard.parts import pictures
+from dashboard.parts.background import Kept, Task
+
+FAST = "gradcam"  # drawn at once; all others come from the background
+MASKS = "masks"
+CHANGES = {"class_change": ("class", "low_frequency"), "class_patches": ("class", "patches"), "verdict_change": ("verdict", "low_frequency")}
+KEPT = 1000
+
+
+@dataclass(frozen=True)
+class Question:
+    """Why one verdict.
+
+    Attributes: pack; version: of its files; picture: an id; example: the id of a picture of the class that comes second, or None;
+        detector: who decides; keep: the share of known pictures that it calls known, in (0, 1).
+    """
+
+    pack: str
+    version: int
+    picture: str
+    example: str | None
+    detector: str
+    keep: float
+
+    def key(self, name, block=None):
+        """Return what a result is kept under. Args: name: a method, `MASKS` or one of `CHANGES`; block: of the map, where it was chosen."""
+        more = {"class_patches": (self.example,), "verdict_change": (self.detector, self.keep)}.get(name, (block,))
+        return self.pack, self.version, self.picture, name, *more
+
+
+@dataclass(frozen=True)
+class Masked:
+    """What `core.explanation.mask.Masks` says of one picture, for the eye.
+
+    Attributes: kept, removed: (S, S, 3) uint8, all but the evidence blurred, and the evidence blurred; keep_share, remove_share: of the picture,
+        in [0, 1]; confidence_kept, confidence_removed: in the class, in [0, 1]; cds, cds_reverse: Class Distortion Scores.
+    """
+
+    kept: np.ndarray
+    removed: np.ndarray
+    keep_share: float
+    remove_share: float
+    confidence_kept: float
+    confidence_removed: float
+    cds: float
+    cds_reverse: float
+
+
+@st.cache_resource(show_spinner=False)
+def kept():
+    """Return the results of this server: `Explained`, or the `InputError` that says why this network has no such map; `Masked`; `Counterfactual`."""
+    return Kept(KEPT)
+
+
+def question(settings, loaded, picture_id, verdict, keep):
+    """Return the `Question` behind a verdict. Args: settings: a `Frame`; loaded: its `Pack`; keep: percent."""
+    second = sorted(range(len(verdict.probabilities)), key=verdict.probabilities.__getitem__)[-2]
+    return Question(
+        settings.pack, compute.version(settings.pack), picture_id, _example(settings.facts, loaded, second, picture_id), verdict.detector, keep / 100
+    )
+
+
+def cam(asked, seen, block=None):
+    """Return Grad-CAM of one block, or of the one that the method chooses: an `Explained`, or the `InputError` that says why there is none.
+
+    Args: seen: (S, S, 3) uint8, the network's input.
+    """
+    key = asked.key(FAST, block)
+    if key not in kept():
+        kept().add(key, _map(asked.pack, seen, FAST, block))
+    return kept().get(key)
+
+
+def tasks(asked, seen):
+    """Return the `Task`s that answer a question, the fast ones first. Args: seen: (S, S, 3) uint8, the network's input."""
+    found = [Task(asked.key(name), name, lambda report, name=name: _map(asked.pack, seen, name)) for name in EXPLANATIONS if name != FAST]
+    found.append(Task(asked.key(MASKS), MASKS, lambda report: _masks(asked.pack, seen, report)))
+    other = asked.example and pictures.find(asked.example)  # here, since a thread has no session to find uploads in
+    for name, how in CHANGES.items():
+        if how[1] != "patches" or other:
+            found.append(Task(asked.key(name), name, lambda report, how=how: _change(asked, seen, *how, other, report)))
+    return found
+
+
+def _example(facts, loaded, label, picture_id):
+    """Return the id of the first held-out picture of a class that is on this machine, or None."""
+    for row in np.flatnonzero(loaded.reference.held_out_labels.numpy() == label)[:3]:
+        found = pictures.row_id(facts, "held_out", int(row))
+        if found != picture_id and pictures.can_open(found):
+            return found
+    return None
+
+
+def _image(loaded, seen):
+    from core.images.preprocess import stack
+
+    return loaded.preprocessing.normalise(stack([seen]).to(loaded.device))
+
+
+def _map(pack, seen, method, block=None):
+    from core.explanation.explained import explained
+
+    loaded = compute.unfitted(pack)
+    try:
+        return explained(method, loaded, _image(loaded, seen), block=block)
+    except InputError as error:  # not every network has every map: the sentence is the answer
+        return error
+
+
+def _masks(pack, seen, report):
+    from core.explanation.mask import find_masks
+
+    loaded = compute.unfitted(pack)
+    found = find_masks(loaded.network, _image(loaded, seen), progress=report)
+    kept, removed = (loaded.preprocessing.pixels(each)[0] for each in (found.kept, found.removed))
+    shares = (found.keep.mean().item(), found.remove.mean().item())
+    return Masked(kept, removed, *shares, *(v.item() for v in (found.confidence_kept, found.confidence_removed, found.cds, found.cds_reverse)))
+
+
+def _change(asked, seen, kind, basis, other, report):
+    from core.explanation.counterfactual import counterfactual
+
+    loaded = compute.pack(asked.pack)
+    other = loaded.preprocessing.see(other.open(near=loaded.preprocessing.size)) if basis == "patches" else None
+    words = {"kind": kind, "basis": basis, "other": other, "detector": asked.detector, "keep": asked.keep}
+    return counterfactual(loaded, loaded.judge, seen, progress=report, **words)

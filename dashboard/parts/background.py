@@ -1,0 +1,93 @@
+"""Work in the background whose results everybody shares: they are kept by the server, each under a key that says what it is.
+
+Pieces of work of different sessions take turns, so that the first results of all come before the last of one.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from core import jobs
+from dashboard.language import explain, t
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work: `key`, what its result is kept under; `name`, a word for it; `work`, a function of progress(done, total)."""
+
+    key: tuple
+    name: str
+    work: object
+
+
+@dataclass
+class Work:
+    """The tasks of a session that run or ran: `keys`, a tuple; `job`; `started`, by the monotonic clock."""
+
+    keys: tuple
+    job: object
+    started: float = field(default_factory=time.monotonic)
+
+
+class Kept:
+    """Results by key, the oldest of more than `limit` forgotten."""
+
+    def __init__(self, limit):
+        self.limit, self._line = limit, jobs.Line()
+        self._found, self._lock = OrderedDict(), threading.Lock()
+
+    def __contains__(self, key):
+        return key in self._found
+
+    def get(self, key):
+        return self._found.get(key)
+
+    def clear(self):
+        with self._lock:
+            self._found.clear()
+
+    def add(self, key, value):
+        with self._lock:
+            self._found[key] = value
+            while len(self._found) > self.limit:
+                self._found.popitem(last=False)
+
+    def start(self, tasks):
+        """Do those of the tasks whose results are not kept, in their order. Returns: the `Work`."""
+        return Work(tuple(task.key for task in tasks), jobs.start(self._do, tuple(tasks), doing=tasks[0].name))
+
+    def _do(self, job, tasks):
+        for i, task in enumerate(tasks):
+            job.doing = task.name
+            place = object()
+            self._line.join(place)
+            with self._line.turn(job, place):
+                job.report(i, len(tasks))
+                if task.key not in self:
+                    self.add(task.key, task.work(lambda done, total, i=i: job.report(i + done / max(total, 1), len(tasks))))
+        job.report(len(tasks), len(tasks))
+
+
+def progress(work, *, key, words):
+    """Draw how far work has come, and the way to end it. Args: key: of the button; words: what it does."""
+    job = work.job
+    seconds = time.monotonic() - work.started
+    alike = job.done and len(work.keys) == 1  # pieces of work differ too much to say from one how long another takes
+    left = t("detect.bring_left", seconds=f"{seconds * (job.total - job.done) / job.done:.0f}") if alike else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(min(job.done / max(job.total, 1), 1.0), f"{words} {left}")
+        if st.button(t("detect.bring_cancel"), icon=":material/close:", key=key, disabled=job.stop.is_set()):
+            job.stop.set()
+
+
+def ended(job):
+    """Say why a job that has ended came to nothing."""
+    if job.stopped:
+        st.info(t("detect.bring_stopped"), icon=":material/cancel:")
+    elif job.error:
+        st.error(explain(job.error), icon=":material/error:")
+    else:
+        st.error(t("detect.bring_failed"), icon=":material/error:")

@@ -1,0 +1,200 @@
+"""Why this verdict? Where in the picture the evidence lies, which map can be believed, and what would change the verdict."""
+
+import numpy as np
+import streamlit as st
+
+from core.errors import InputError
+from core.explanation import EXPLANATIONS, OF_NORM
+from core.explanation.measured import measured
+from dashboard import explaining
+from dashboard.charts import why as charts
+from dashboard.language import class_name, explain, explanation_name, t
+from dashboard.parts import background
+from dashboard.parts.chart import show, table
+from dashboard.parts.link import remember
+from dashboard.parts.picture_view import enlarged
+from dashboard.parts.text import plain
+
+OPACITIES = range(0, 101, 5)
+
+
+@st.fragment
+def why(settings, loaded, picture_id, look, verdict, keep):
+    """Draw the switch that opens the section, and the section.
+
+    Args: settings: a `Frame`; loaded: its `Pack`; look, verdict: of the picture; keep: percent of known pictures kept.
+    """
+    remember("why", (False, True), False)
+    if not st.toggle(t("why.open"), key="why", help=t("why.open_help")):
+        return
+    asked = explaining.question(settings, loaded, picture_id, verdict, keep)
+    tasks = explaining.tasks(asked, look.seen)
+    found = _maps(asked, loaded, look.seen)
+    _map(asked, loaded, look, verdict, found)
+    _work(asked, look, tasks)
+    _methods(settings, look, found)
+    _changes(asked, look, verdict)
+
+
+def _maps(asked, loaded, seen):
+    """Return {method: what is known of its map, or None}, Grad-CAM's of the block that the person has chosen."""
+    blocks = list(loaded.selection.blocks)
+    last = blocks[-1] if not isinstance(explaining.cam(asked, seen, blocks[-1]), InputError) else blocks[-2]
+    remember("why_block", blocks, last)
+    first = explaining.cam(asked, seen, st.session_state["why_block"])
+    return {name: first if name == explaining.FAST else explaining.kept().get(asked.key(name)) for name in EXPLANATIONS}
+
+
+def _map(asked, loaded, look, verdict, found):
+    """Draw one map over the picture, and say what it is worth on this picture and on this model."""
+    remember("why_method", tuple(EXPLANATIONS), explaining.FAST)
+    remember("why_opacity", OPACITIES, 60)
+    method = st.session_state["why_method"]
+    one, name = found[method], class_name(verdict.class_name)
+    drawn = one is not None and not isinstance(one, InputError)
+    st.header(_finding(one, name) if drawn else t("why.header", name=name))
+    picture, controls = st.columns((4, 5), gap="large")
+    with controls:
+        st.pills(t("why.method"), list(EXPLANATIONS), format_func=explanation_name, required=True, key="why_method")
+        if method == explaining.FAST:
+            st.select_slider(t("why.block"), list(loaded.selection.blocks), key="why_block", help=t("why.block_help", block=verdict.block))
+        st.select_slider(t("why.opacity"), OPACITIES, format_func="{}\N{NO-BREAK SPACE}%".format, key="why_opacity")
+        if drawn:
+            _worth(asked.pack, one)
+    with picture:
+        if isinstance(one, InputError):
+            st.info(explain(one), icon=":material/block:")
+        elif one is None:
+            st.skeleton(height=380)
+        else:
+            _chart(one, look, name)
+
+
+def _chart(one, look, name):
+    from core.explanation.explained import regions
+
+    shares = regions(one.values)
+    of = {"share": t("why.share_norm", block=one.block) if one.method in OF_NORM else t("why.share", name=name)}
+    rows = [(y + 1, x + 1, round(100 * float(v), 2)) for (y, x), v in np.ndenumerate(shares)]
+    figure = charts.map_over(look.seen, one.values, shares, st.session_state["why_opacity"] / 100, of)
+    show(figure, alt=_finding(one, name), table=table("row column contribution", rows), key="why_chart")
+    st.caption(t("why.reading_norm", block=one.block) if one.method in OF_NORM else t("why.reading", name=name))
+
+
+def _finding(one, name):
+    """Return the section's header: where most of the evidence lies."""
+    from core.explanation.explained import place
+
+    (row, column), half = place(one.values)
+    words = {"method": explanation_name(one.method), "half": f"{100 * half:.0f}", "place": t(f"why.place_{row}{column}")}
+    return t("why.found_norm", block=one.block, **words) if one.method in OF_NORM else t("why.found", name=name, **words)
+
+
+def _worth(pack, one):
+    """Say whether a map can be believed: on this picture, and as measured on many."""
+    numbers = {"deletion": f"{one.deletion:.2f}", "insertion": f"{one.insertion:.2f}", "seconds": f"{one.seconds:.2f}"}
+    numbers |= {f"random_{way}": f"{value:.2f}" for way, value in one.random.items()}
+    of = "norm" if one.method in OF_NORM else "class"
+    st.markdown(t(f"why.here_{'better' if one.better_than_random else 'worse'}") + " " + t(f"why.areas_{of}", **numbers))
+    known = measured(pack).get(one.method)
+    if known is None:
+        st.markdown(t("why.not_measured"))
+        return
+    sentence = t("why.believed", n=known.pictures) if known.believed else t("why.not_believed", n=known.pictures, why=_failed(known))
+    st.markdown(sentence if known.positive is None else f"{sentence} {t('why.on_object', share=f'{known.positive:.0f}', area=f'{known.object:.0f}')}")
+
+
+def _failed(known):
+    return ", ".join(t(f"why.fails_{name}") for name in known.why_not)
+
+
+def _methods(settings, look, found):
+    """Draw every map small, side by side, with what is known of its method on this model."""
+    from core.explanation.drawing import overlay
+
+    believed = measured(settings.pack)
+    st.subheader(t("why.all", n=len(found)))
+    with st.grid(min_column_width=130, gap="small"):
+        for name, one in found.items():
+            with st.container():
+                title = explanation_name(name)
+                if isinstance(one, InputError):
+                    st.caption(f"**{title}**: {explain(one)}")
+                elif one is None:
+                    st.skeleton(height=130)
+                    st.caption(title)
+                else:
+                    mark = t("why.mark_none") if name not in believed else t("why.mark_yes") if believed[name].believed else t("why.mark_no")
+                    st.image(enlarged(overlay(look.seen, one.values)), width="stretch", alt=t("why.alt", method=title), caption=f"{title}: {mark}")
+
+
+def _changes(asked, look, verdict):
+    """Draw the smallest evidence and the smallest changes beside the original."""
+    kept, name = explaining.kept(), class_name(verdict.class_name)
+    masks = kept.get(asked.key(explaining.MASKS))
+    changes = {key: found for key in explaining.CHANGES if (found := kept.get(asked.key(key))) is not None}
+    if masks is None and not changes:
+        return
+    st.subheader(_smallest(masks, changes, name))
+    panels = [(enlarged(look.seen), t("why.original", name=name, confidence=f"{100 * verdict.confidence:.0f}"))]
+    if masks is not None:
+        panels += _mask_panels(masks, name)
+    panels += [_change_panel(key, found) for key, found in changes.items()]
+    with st.grid(min_column_width=150, gap="small"):
+        for image, words in panels:
+            st.image(image, caption=words, width="stretch", alt=plain(words))
+    if masks is not None:
+        st.caption(t("why.cds", cds=f"{masks.cds:.2f}", reverse=f"{masks.cds_reverse:.2f}"))
+
+
+def _smallest(masks, changes, name):
+    """Return the finding of what is smallest."""
+    turned = changes.get("class_change")
+    if turned is not None and turned.found:
+        return t("why.smallest_change", name=name, other=class_name(turned.after.class_name), size=f"{turned.size:.1f}")
+    if masks is not None:
+        return t("why.smallest_mask", name=name, keep=f"{100 * masks.keep_share:.0f}", remove=f"{100 * masks.remove_share:.0f}")
+    return t("why.smallest")
+
+
+def _mask_panels(masks, name):
+    words = {"name": name, "kept": f"{100 * masks.confidence_kept:.0f}", "removed": f"{100 * masks.confidence_removed:.0f}"}
+    shares = {"keep": f"{100 * masks.keep_share:.0f}", "remove": f"{100 * masks.remove_share:.0f}"}
+    return [(enlarged(masks.kept), t("why.kept", **words, **shares)), (enlarged(masks.removed), t("why.removed", **words, **shares))]
+
+
+def _change_panel(key, found):
+    after, size = found.after, f"{found.size:.1f}"
+    words = {"name": class_name(after.class_name), "confidence": f"{100 * after.confidence:.0f}", "verdict": t(f"word.{after.verdict}"), "size": size}
+    if not found.found:
+        return enlarged(found.pixels), t(f"why.{key}_none")
+    if found.cells is not None:
+        exchanged, of = found.cells
+        return enlarged(found.pixels), t(f"why.{key}", n=exchanged, of=of, **words)
+    return enlarged(found.pixels), t(f"why.{key}", **words)
+
+
+def _work(asked, look, tasks):
+    """Start what is not known yet, and draw how far it has come."""
+    kept, work = explaining.kept(), st.session_state.get("why_work")
+    keys = tuple(task.key for task in tasks)
+    missing = [task for task in tasks if task.key not in kept]
+    if work is not None and work.keys != keys:
+        work.job.stop.set()
+        work = None
+    if missing and work is None:
+        st.session_state["why_work"] = work = kept.start(tasks)
+    if missing and work.job.running:
+        _progress(work, len(missing))
+    elif missing:
+        background.ended(work.job)
+        st.button(t("why.again"), icon=":material/refresh:", on_click=st.session_state.pop, args=("why_work", None))
+
+
+@st.fragment(run_every=0.5)
+def _progress(work, missing):
+    """Draw how far the work has come; with each result the page is drawn anew."""
+    if not work.job.running or sum(key not in explaining.kept() for key in work.keys) < missing:
+        st.rerun()
+    doing = work.job.doing
+    background.progress(work, key="why_cancel", words=explanation_name(doing) if doing in EXPLANATIONS else t(f"why.doing_{doing}"))
