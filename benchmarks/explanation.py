@@ -1,6 +1,7 @@
 """Which explanation can be believed on which pack: the tables of docs/explanation.md.
 
-python -m benchmarks.explanation [PACK=SRC ...] [--limit N] [--sanity M], by default toybox=toybox:test, 60 pictures, 10 of them for the randomised weights.
+python -m benchmarks.explanation [PACK=SRC ...] [--limit N] [--sanity M] [--methods NAMES] [--save], by default toybox=toybox:test, 60 pictures, 10 of them
+for the randomised weights. --save keeps the figures in assets/faithfulness.toml, which the dashboard shows.
 Pictures of the toybox bring the true mask of their object. Four minutes for the pack toybox on one core.
 Expected on toybox: Grad-CAM, Integrated Gradients and occlusion are believed; RSP lies on the object most of all (83 % of its positive map) but its order
 deletes no faster than a random one.
@@ -10,19 +11,24 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import tomlkit
 import torch
 
 from core.explanation import EXPLANATIONS, OF_NORM, explain
 from core.explanation.common import classes_of, norm_of
 from core.explanation.faithfulness import area, deletion, edge_maps, energy, hits, insertion, probability_of, random_maps, sanity
+from core.explanation.measured import FILE, WEIGHTS, WHY_NOT
 from core.images import toybox
 from core.images.preprocess import stack
 from core.images.sources import named_sources, open_source, read
 from core.packs import load_pack
+from core.table import look_up
 
 ORDERS = 3  # random ones, whose mean is the floor
 SHARES = (0.05, 0.5, 1.0)  # of the layers whose weights are shuffled, from the head
+FLOORS = {"random": "random order", "edges": "edges"}
 SMALL = 0.3  # rank correlation with a network of shuffled weights that still counts as another map
 BATCH = 20
 HEADS = ("method", "deletion", "insertion", "hit, %", "positive map on the object, %", "negative map on the object, %", "rank correlation", "ms", "believed")
@@ -47,17 +53,17 @@ class Measured:
         return f"{100 * sum(there) / len(there):.1f}" if there else "-"
 
 
-def measured(pack, images, masks, *, sanity_on):
-    """Measure every method, a random order and edges. Args: images: (N, 3, S, S), preprocessed; masks: (N, S, S) bool or None. Returns: [Measured]."""
+def measured(pack, images, masks, *, sanity_on, methods=tuple(EXPLANATIONS)):
+    """Measure methods, a random order and edges. Args: images: (N, 3, S, S), preprocessed; masks: (N, S, S) bool or None. Returns: {name: Measured}."""
     network, block = pack.network, pack.selection.selected
-    rows = {name: Measured(entry.title) for name, entry in EXPLANATIONS.items()}
-    floors = {f"{floor}{' (norm)' * of_norm}": of_norm for floor in ("random order", "edges") for of_norm in (False, True)}
+    rows = {name: Measured(EXPLANATIONS[name].title) for name in methods}
+    floors = {f"{floor}{' (norm)' * of_norm}": of_norm for floor in FLOORS.values() for of_norm in (False, True)}
     rows |= {name: Measured(name) for name in floors}
     generator = torch.Generator().manual_seed(0)
     for first in range(0, len(images), BATCH):
         batch, mask = images[first : first + BATCH], None if masks is None else masks[first : first + BATCH]
         probability, norm = probability_of(network, classes_of(network, batch)), _relative(norm_of(network, block), batch)
-        for name in EXPLANATIONS:
+        for name in methods:
             began = time.perf_counter()
             maps = explain(name, network, batch, block=block if name in OF_NORM else None)
             rows[name].milliseconds = 1000 * (time.perf_counter() - began) / len(batch)
@@ -65,7 +71,7 @@ def measured(pack, images, masks, *, sanity_on):
         blind = [random_maps(batch, generator=generator) for _ in range(ORDERS)]
         for name, of_norm in floors.items():
             _judge(rows[name], norm if of_norm else probability, batch, blind if name.startswith("random") else [edge_maps(batch)], mask)
-    for name in EXPLANATIONS:
+    for name in methods:
         at = block if name in OF_NORM else None
         rows[name].correlations = sanity(
             lambda *given, name=name, at=at, **target: explain(name, *given, block=at, **target), network, images[:sanity_on], shares=SHARES
@@ -86,19 +92,60 @@ def table(rows):
 
 
 def verdict(rows, name):
-    """Say "yes", or what a method fails: each comparison by picture, with a mean beyond two standard errors."""
+    """Say "yes", or what a method fails."""
     if name not in EXPLANATIONS:
         return "-"
+    failed = failings(rows, name)
+    return "no: " + ", ".join(WHY_NOT[one] for one in failed) if failed else "yes"
+
+
+def failings(rows, name):
+    """Return what a method fails, of `WHY_NOT`: each comparison by picture, with a mean beyond two standard errors."""
     row, end = rows[name].values, " (norm)" * (name in OF_NORM)
     failed = []
-    for floor in ("random order", "edges"):
+    for key, floor in FLOORS.items():
         other = rows[floor + end].values
-        failed += [f"{key} against {floor}" for key, sign in (("deletion", -1), ("insertion", 1)) if not _above(sign * (row[key] - other[key]))]
+        failed += [f"{way}_{key}" for way, sign in (("deletion", -1), ("insertion", 1)) if not _above(sign * (row[way] - other[way]))]
     if "positive" in row and not _above(row["positive"] - row["share"]):
-        failed.append("on the object")
+        failed.append("object")
     if rows[name].correlations[-1].mean().abs() >= SMALL:
-        failed.append("shuffled weights")
-    return "no: " + ", ".join(failed) if failed else "yes"
+        failed.append("weights")
+    return failed
+
+
+def save(pack, rows, spec, masks, *, sanity_on, file=FILE):
+    """Keep what `measured` returned for the dashboard; methods that were measured before on the same pictures stay beside it."""
+    facts = {
+        "source": Path(spec).name if Path(spec).exists() else spec,
+        "pictures": len(rows["edges"].values["deletion"]),
+        "shuffled": sanity_on,
+        "block": pack.selection.selected,
+        "weights": pack.facts["files"][WEIGHTS],
+        **({} if masks is None else {"object": _rounded(100 * masks.float().mean())}),
+    }
+    document = tomlkit.parse(file.read_text("utf-8")).unwrap() if file.is_file() else {}
+    before = document.get(pack.name, {})
+    kept = before.get("methods", {}) if {k: v for k, v in before.items() if k != "methods"} == facts else {}
+    found = {name: _figures(rows, name) for name in rows if name in EXPLANATIONS}
+    document[pack.name] = {**facts, "methods": {name: {**kept, **found}[name] for name in EXPLANATIONS if name in {**kept, **found}}}
+    file.write_text(tomlkit.dumps(dict(sorted(document.items()))), "utf-8")
+
+
+def _figures(rows, name):
+    row, end = rows[name], " (norm)" * (name in OF_NORM)
+    failed = failings(rows, name)
+    return {
+        **{way: _rounded(row.values[way].mean()) for way in ("deletion", "insertion")},
+        **{key: {way: _rounded(rows[floor + end].values[way].mean()) for way in ("deletion", "insertion")} for key, floor in FLOORS.items()},
+        **{key: _rounded(100 * row.values[key].mean()) for key in ("hit", "positive") if key in row.values},
+        "correlation": _rounded(row.correlations[-1].mean()),
+        "believed": not failed,
+        "why_not": failed,
+    }
+
+
+def _rounded(value):
+    return round(float(value), 4)
 
 
 def _judge(row, measure, batch, maps, mask):
@@ -143,13 +190,21 @@ def main(arguments=None):
     parser.add_argument("pairs", nargs="*", default=["toybox=toybox:test"], metavar="PACK=SRC")
     parser.add_argument("--limit", type=int, default=60, help="pictures a pack (default 60)")
     parser.add_argument("--sanity", type=int, default=10, help="of them, for the randomised weights (default 10)")
+    parser.add_argument("--methods", default=",".join(EXPLANATIONS), help="names separated by commas (default all)")
+    parser.add_argument("--save", action="store_true", help=f"keep the figures in {FILE.parent.name}/{FILE.name}")
     options = parser.parse_args(arguments)
+    methods = options.methods.split(",")
+    for name in methods:
+        look_up(EXPLANATIONS, name, kind="explanation")
     for name, spec in named_sources(options.pairs).items():
         pack = load_pack(name, device="cpu")
         images, masks = _pictures(spec, pack.preprocessing, options.limit)
-        rows = measured(pack, pack.preprocessing.normalise(images), masks, sanity_on=min(options.sanity, len(images)))
+        sanity_on = min(options.sanity, len(images))
+        rows = measured(pack, pack.preprocessing.normalise(images), masks, sanity_on=sanity_on, methods=methods)
         share = "no masks" if masks is None else f"the object covers {100 * masks.float().mean():.1f} %"
         print(f"## {name}, {spec}\n\n{len(images)} pictures, {share}; selected block {pack.selection.selected}\n\n{table(rows)}\n", flush=True)
+        if options.save:
+            save(pack, rows, spec, masks, sanity_on=sanity_on)
     return 0
 
 
