@@ -1,7 +1,8 @@
 """Explanations by name: where in the picture the evidence lies. This table needs no torch.
 
 Each is a function (network, images (N, 3, S, S) preprocessed, *, target=None, block=None, ...) -> (N, S, S) float32: a signed map,
-positive where the picture speaks for the class, or, for those of `OF_NORM`, where it raises the FeatureNorm of the block (speaks for known).
+positive where the picture speaks for the class, or, for those of `OF_NORM`, where it raises the FeatureNorm of the block (speaks for known);
+ContraCAM's, in [0, 1], says what sets the picture apart from others.
 None of them changes or hooks the network.
 """
 
@@ -15,6 +16,7 @@ EXPLANATIONS = {
     "integrated_gradients": Entry("Integrated Gradients", "core.explanation.integrated:integrated_gradients", _STEPS, _IG),
     "occlusion": Entry("Occlusion", "core.explanation.occlusion:occlusion", _WINDOW, _OCCLUSION),
     "rsp": Entry("RSP", "core.explanation.rsp:rsp", {"rivals": 1, "tilt": 2.0}, "Nam, Choi & Lee, AAAI 2021", needs=("a ReLU network",)),
+    "contracam": Entry("ContraCAM", "core.explanation.contracam:contracam", {"iterations": 3, "temperature": 1.0}, "Mo et al., NeurIPS 2021"),
     "norm_gradients": Entry("Integrated Gradients of FeatureNorm", "core.explanation.integrated:norm_gradients", _STEPS, f"our own, after {_IG}"),
     "norm_occlusion": Entry("Occlusion of FeatureNorm", "core.explanation.occlusion:norm_occlusion", _WINDOW, f"our own, after {_OCCLUSION}"),
 }

@@ -59,6 +59,26 @@ def respond(network, images, block):
     return kept[-1], logits, twins[block]
 
 
+def where_placed(network, block, make):
+    """Make a map at a block, by default the last one whose positions count: a transformer's class reads its last block at the class token alone.
+
+    Args: make: a function of a block's name, which returns None where only a class token counts.
+    Returns: what `make` returned. Raises: InputError for an unknown block, or a given one where only a class token counts.
+    """
+    chosen = block_of(network, block)
+    made = make(chosen)
+    if made is None and block is None:
+        chosen = find_blocks(network)[-2]
+        made = make(chosen)
+    if made is None:
+        raise InputError(
+            f"The class reads {chosen} at its class token alone, which has no place in the picture; choose an earlier block.",
+            key="explanation.block",
+            name=chosen,
+        )
+    return made
+
+
 def gradient_of_classes(output, logits, classes):
     """Return d logit_class / d output for each picture: the shape of `output`."""
     with torch.enable_grad():

@@ -4,9 +4,7 @@ Source: Selvaraju et al., ICCV 2017, equations 1 and 2. Each channel is weighted
 Tokens are laid out as the square they come from; a class token has no place in the picture and is left out.
 """
 
-from core.blocks import find_blocks
-from core.errors import InputError
-from core.explanation.common import as_channels, block_of, classes_of, enlarged, gradient_of_classes, respond
+from core.explanation.common import as_channels, classes_of, enlarged, gradient_of_classes, respond, where_placed
 
 
 def gradcam(network, images, *, target=None, block=None):
@@ -18,17 +16,7 @@ def gradcam(network, images, *, target=None, block=None):
     Raises: InputError for an unknown block, or one whose positions the class does not depend on.
     """
     classes = classes_of(network, images, target)
-    chosen = block_of(network, block)
-    found = _map(network, images, chosen, classes)
-    if found is None and block is None:
-        chosen = find_blocks(network)[-2]
-        found = _map(network, images, chosen, classes)
-    if found is None:
-        raise InputError(
-            f"The class reads {chosen} at its class token alone, which has no place in the picture; choose an earlier block.",
-            key="explanation.block",
-            name=chosen,
-        )
+    found = where_placed(network, block, lambda name: _map(network, images, name, classes))
     return enlarged(found, images.shape[-1])
 
 

@@ -9,8 +9,10 @@ from core.networks.build import create
 
 CHEAP = {
     **dict.fromkeys(("integrated_gradients", "norm_gradients"), {"steps": 4}),
+    "contracam": {"iterations": 1},
     **dict.fromkeys(("occlusion", "norm_occlusion"), {"window": 16, "stride": 16}),
 }
+CLASSLESS = ("contracam", *OF_NORM)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +52,10 @@ def test_the_same_picture_has_the_same_map_in_any_company(name, tiny, pictures):
 
 
 @pytest.mark.parametrize("name", EXPLANATIONS)
-def test_the_class_decides_unless_the_norm_is_explained(name, tiny, pictures):
+def test_the_class_decides_unless_the_method_knows_none(name, tiny, pictures):
     network = tiny()
     first, second = (explain(name, network, pictures[:2], target=target, **CHEAP.get(name, {})) for target in (0, torch.tensor([1, 1])))
-    assert torch.equal(first, second) == (name in OF_NORM)
+    assert torch.equal(first, second) == (name in CLASSLESS)
 
 
 @pytest.mark.parametrize("arch", ("resnet50", "vit_b_16"))
@@ -77,7 +79,7 @@ def test_maps_without_gradients_around_them(tiny, pictures):
 
 def test_wrong_names_are_answered(tiny, pictures):
     network = tiny()
-    with pytest.raises(InputError, match="no explanation named 'lime'; the known ones are gradcam"):
+    with pytest.raises(InputError, match="no explanation named 'lime'; the known ones are contracam, gradcam"):
         explain("lime", network, pictures)
     for name in ("gradcam", "rsp", *OF_NORM):
         with pytest.raises(InputError, match="no block 'layer9'; this network's blocks are layer1.0"):
