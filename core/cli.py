@@ -659,12 +659,16 @@ def _each(selection):
 
 
 def _adapt_lines(methods):
-    """Return lines for people: error of each method on each domain, percent."""
+    """Return lines for people: error and calibration error of each method on each domain, percent."""
     domains = list(dict.fromkeys(name for row in methods.values() for name in row["errors"]))
     lines = [("error in %", *domains, "mean", "set-up, s", "adapting, s")]
     for name, row in methods.items():
         mean = "unknown" if row["mean"] is None else f"{row['mean']:.2f}"
         lines.append((name, *(f"{row['errors'][d]:.2f}" for d in domains), mean, f"{row['seconds_setup']:.1f}", f"{row['seconds_adapt']:.1f}"))
+    if domains:
+        lines.append(("ECE in points", *domains, "mean", "whole stream"))
+        for name, row in methods.items():
+            lines.append((name, *(f"{row['ece'][d]:.2f}" for d in domains), f"{row['ece_mean']:.2f}", f"{row['ece_stream']:.2f}"))
     return lines + [(f"{name}: selected blocks {', '.join(row['selected_blocks'])}",) for name, row in methods.items() if row["selected_blocks"]]
 
 

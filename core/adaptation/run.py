@@ -31,7 +31,8 @@ class Event:
         counts: {domain: (wrong, labelled)} of this batch; error, error_before: of the labelled pictures, by the method and by the source.
         running, running_before: the same over the stream so far.
         entropy: mean, nats; confidence: mean maximum softmax; classes: effective number of predicted classes, 1 to C.
-        calibration: for each of `BINS` bins of confidence (pictures, sum of confidence, right ones); ece: expected calibration error so far.
+        calibration: {domain: for each of `BINS` bins of confidence (pictures, sum of confidence, right ones)} of this batch, of labelled pictures;
+        ece: expected calibration error over the stream so far.
         drift: {block: length of the change of its weights over their length}; features: {block: 1 - mean cosine of its channel means to the source's}.
         accepted: share of the pictures that drove the adaptation, None where the method has no gate.
         auroc: of the OOD detector that was given, after this batch; selected_blocks: as the method's; seconds: of this batch's `adapt`.
@@ -55,7 +56,7 @@ class Event:
     entropy: float
     confidence: float
     classes: float
-    calibration: tuple
+    calibration: dict
     ece: float | None
     drift: dict
     features: dict
@@ -142,21 +143,26 @@ class Totals:
         sure, predicted = probabilities.max(1)
         wrong = (predicted != labels) & rows
         n, errors = int(rows.sum()), int(wrong.sum())
-        bins = calibration(sure[rows], ~wrong[rows])
-        self.labelled, self.wrong, self.bins = self.labelled + n, self.wrong + errors, self.bins + bins
+        self.labelled, self.wrong = self.labelled + n, self.wrong + errors
         earlier = None if source is None else int(((source.argmax(1) != labels) & rows).sum())
         self.wrong_before += earlier or 0
         pictures, missed = Counter(), Counter()
         for name, counted, missing in zip(domains, rows.tolist(), wrong.tolist(), strict=True):
             pictures[name] += counted
             missed[name] += missing
+        counts = {name: (missed[name], count) for name, count in pictures.items() if count}
+        bins = {}
+        for name in counts:
+            of = rows & torch.tensor([domain == name for domain in domains])
+            bins[name] = calibration(sure[of], ~wrong[of])
+            self.bins = self.bins + bins[name]
         return {
-            "counts": {name: (missed[name], count) for name, count in pictures.items() if count},
+            "counts": counts,
             "error": errors / n if n else None,
             "error_before": earlier / n if n and earlier is not None else None,
             "running": self.wrong / self.labelled if self.labelled else None,
             "running_before": self.wrong_before / self.labelled if self.labelled and earlier is not None else None,
-            "calibration": tuple(tuple(row) for row in bins.tolist()),
+            "calibration": {name: tuple(tuple(row) for row in of.tolist()) for name, of in bins.items()},
             "ece": expected_calibration_error(self.bins) if self.labelled else None,
         }
 
@@ -217,12 +223,17 @@ def ood_watch(known, unknown, score=lambda activations, network: energy(activati
 
 
 def summarise(events, *, seconds_setup=0.0, selected_blocks=None):
-    """Return {errors: {domain: percent}, mean: over domains, selected_blocks, seconds_setup, seconds_adapt}; None where there are no labels."""
-    return summary([(event.counts, event.seconds) for event in events], seconds_setup=seconds_setup, selected_blocks=selected_blocks)
+    """Sum a run up, as events tell it.
+
+    Returns: {errors: {domain: percent}, mean: over domains, ece: {domain: points}, ece_mean: over domains, ece_stream: over all pictures, selected_blocks,
+        seconds_setup, seconds_adapt}; None where there are no labels.
+    """
+    whole = summary([(event.counts, event.seconds) for event in events], seconds_setup=seconds_setup, selected_blocks=selected_blocks)
+    return {**{name: whole.pop(name) for name in ("errors", "mean")}, **_calibrated(events), **whole}
 
 
 def summary(counted, *, seconds_setup=0.0, selected_blocks=None):
-    """As `summarise`. Args: counted: (counts, seconds) of each event."""
+    """As `summarise`, without calibration. Args: counted: (counts, seconds) of each event."""
     wrong, pictures, seconds = Counter(), Counter(), 0.0
     for counts, took in counted:
         seconds += took
@@ -236,6 +247,20 @@ def summary(counted, *, seconds_setup=0.0, selected_blocks=None):
         "selected_blocks": None if selected_blocks is None else list(selected_blocks),
         "seconds_setup": round(seconds_setup, 3),
         "seconds_adapt": round(seconds, 3),
+    }
+
+
+def _calibrated(events):
+    """Return the calibration errors of `summarise`: those of the probabilities that the method gave each picture when it came."""
+    bins = {}
+    for event in events:
+        for name, of in event.calibration.items():
+            bins[name] = bins.get(name, 0) + torch.tensor(of, dtype=torch.float64)
+    points = {name: 100 * expected_calibration_error(of) for name, of in bins.items()}
+    return {
+        "ece": {name: round(value, 3) for name, value in points.items()},
+        "ece_mean": round(sum(points.values()) / len(points), 3) if points else None,
+        "ece_stream": round(100 * expected_calibration_error(sum(bins.values())), 3) if bins else None,
     }
 
 

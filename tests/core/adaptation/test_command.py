@@ -55,7 +55,7 @@ def test_methods_on_a_ready_stream(net, stream, capsys):
     methods = json.loads(capsys.readouterr().out)["methods"]
     assert list(methods) == ["source", "bn", "tent", "dplot"]
     for row in methods.values():
-        assert row.keys() == {"errors", "mean", "selected_blocks", "seconds_setup", "seconds_adapt"} and row["errors"].keys() == {"fog", "snow"}
+        assert row["errors"].keys() == row["ece"].keys() == {"fog", "snow"} and all(0 <= e <= 100 for e in (*row["ece"].values(), row["ece_stream"]))
         assert all(0 <= e <= 100 for e in row["errors"].values()) and row["mean"] == pytest.approx(sum(row["errors"].values()) / 2, abs=1e-3)
     assert methods["source"]["selected_blocks"] is None and set(methods["dplot"]["selected_blocks"]) <= {f"layer{s}.{i}" for s in (1, 2, 3) for i in (0, 1, 2)}
 
@@ -70,6 +70,7 @@ def test_unknown_pictures_in_the_stream_and_lines_for_people(net, stream, capsys
     assert main([*net, *words, "--methods", "source,bn", "--batch-size", "8"]) == 0
     captured = capsys.readouterr()
     assert captured.out.splitlines()[0].split()[:5] == ["error", "in", "%", "c3", "clean"] and "bn: batch 4, clean" in captured.err
+    assert captured.out.splitlines()[3].split() == ["ECE", "in", "points", "c3", "clean", "mean", "whole", "stream"] and len(captured.out.splitlines()) == 6
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import json
 import threading
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -10,6 +11,7 @@ from core.adaptation import make
 from core.adaptation.guard import Guard
 from core.adaptation.run import BINS, calibration, drift_of_features, drift_of_weights, expected_calibration_error, ood_watch, run, summarise
 from core.adaptation.stream import Stream, StreamBatch
+from core.calibration import reliability
 from core.jobs import Stopped
 from tests.core.adaptation.conftest import seeded, toys
 
@@ -44,7 +46,7 @@ def test_events_tell_what_happened(tent, stream, network, preprocessing):
         assert event.error == pytest.approx(missed / event.n) and event.counts == {event.domain: (missed, event.n)}
         assert event.running == pytest.approx(wrong / labelled) and event.running_before == pytest.approx(before / labelled)
         assert 1 <= event.classes <= 3 and 1 / 3 <= event.confidence <= 1 and event.seconds > 0 and event.peak_memory > 0
-        assert event.drift.keys() == event.features.keys() == {"2", "5"} and sum(n for n, *_ in event.calibration) == event.n
+        assert event.drift.keys() == event.features.keys() == {"2", "5"} and sum(n for n, *_ in event.calibration[event.domain]) == event.n
     assert events[0].drift["2"] > 0 and events[-1].drift["2"] > events[0].drift["2"]
     json.dumps([asdict(e) for e in events])
 
@@ -79,7 +81,9 @@ def test_unknown_and_unlabelled_pictures_count_in_no_error(network, preprocessin
     (event,) = run(make("source", network, preprocessing), [StreamBatch(images, labels, ("a", "b") * 3, known)])
     assert event.labels[0] == -1 and event.labels[4:] == (-1, -1) and {k: n for k, (_, n) in event.counts.items()} == {"a": 1, "b": 2}
     (blank,) = run(make("source", network, preprocessing), [StreamBatch(images, labels, ("a",) * 6, torch.zeros(6, dtype=torch.bool))])
-    assert blank.error is None and blank.running is None and blank.ece is None and summarise([blank])["mean"] is None
+    assert blank.error is None and blank.running is None and blank.ece is None and blank.calibration == {}
+    nothing = summarise([blank])
+    assert nothing["mean"] is nothing["ece_mean"] is nothing["ece_stream"] is None and nothing["ece"] == {}
 
 
 def test_calibration_by_loops():
@@ -93,6 +97,22 @@ def test_calibration_by_loops():
     assert expected_calibration_error(calibration(confidence, right)) == pytest.approx(expected)
     assert calibration(torch.tensor([1.0]), torch.tensor([True]))[-1].tolist() == [1, 1, 1]
     assert calibration(torch.tensor([float("nan"), 1.0]), torch.tensor([False, True]))[[0, -1]].tolist() == [[1, 0, 0], [1, 1, 1]]
+
+
+def test_calibration_during_adaptation_is_that_of_what_the_method_said(tent, stream, monkeypatch):
+    """Of the probabilities given batch by batch, by another implementation; domains are mixed within batches."""
+    said, adapt = [], tent.adapt
+    monkeypatch.setattr(tent, "adapt", lambda images: said.append(adapt(images)) or said[-1])
+    batches = [StreamBatch(b.images, b.labels, tuple("ab"[i % 2] for i in range(len(b))), torch.arange(len(b)) > 0) for b in stream]
+    events = list(run(tent, batches))
+    known, domains = torch.cat([b.known for b in batches]), np.array([name for b in batches for name in b.domains])
+    sure, chosen = torch.cat(said)[known].double().softmax(1).max(1)
+    right, domains = chosen == torch.cat([b.labels for b in batches])[known], domains[known.numpy()]
+    found = summarise(events)
+    expected = {name: 100 * reliability(sure[domains == name], right[domains == name]).ece for name in ("b", "a")}
+    assert found["ece"] == pytest.approx(expected, abs=1e-3) and found["ece_mean"] == pytest.approx(sum(expected.values()) / 2, abs=1e-3)
+    assert found["ece_stream"] == pytest.approx(100 * reliability(sure, right).ece, abs=1e-3) == pytest.approx(100 * events[-1].ece, abs=1e-3)
+    assert sum(sum(n for n, *_ in bins) for e in events for bins in e.calibration.values()) == known.sum()
 
 
 def test_drift_by_hand(tent, network, images):
@@ -134,7 +154,7 @@ def test_a_run_can_be_stopped(tent, stream):
 def test_the_summary_adds_up(tent, stream):
     events = list(run(tent, stream))
     summary = summarise(events, seconds_setup=1.0, selected_blocks=("2",))
-    assert summary.keys() == {"errors", "mean", "selected_blocks", "seconds_setup", "seconds_adapt"}
+    assert list(summary) == ["errors", "mean", "ece", "ece_mean", "ece_stream", "selected_blocks", "seconds_setup", "seconds_adapt"]
     for name in ("little", "much"):
         own = [e for e in events if e.domain == name]
         assert summary["errors"][name] == pytest.approx(100 * sum(e.counts[name][0] for e in own) / 23, abs=1e-3)
