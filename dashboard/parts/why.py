@@ -188,7 +188,7 @@ def _work(asked, look, tasks):
         _progress(work, len(missing))
     elif missing:
         background.ended(work.job)
-        st.button(t("why.again"), icon=":material/refresh:", on_click=st.session_state.pop, args=("why_work", None))
+        st.button(t("why.again"), icon=":material/refresh:", key="why_again", on_click=st.session_state.pop, args=("why_work", None))
 
 
 @st.fragment(run_every=0.5)
