@@ -17,6 +17,7 @@ EXPLANATIONS = {
     "occlusion": Entry("Occlusion", "core.explanation.occlusion:occlusion", _WINDOW, _OCCLUSION),
     "rsp": Entry("RSP", "core.explanation.rsp:rsp", {"rivals": 1, "tilt": 2.0}, "Nam, Choi & Lee, AAAI 2021", needs=("a ReLU network",)),
     "contracam": Entry("ContraCAM", "core.explanation.contracam:contracam", {"iterations": 3, "temperature": 1.0}, "Mo et al., NeurIPS 2021"),
+    "mask": Entry("Masks", "core.explanation.mask:mask", {"steps": 80}, "Kim et al., IEEE TIP 2022; Fong & Vedaldi, ICCV 2017"),
     "norm_gradients": Entry("Integrated Gradients of FeatureNorm", "core.explanation.integrated:norm_gradients", _STEPS, f"our own, after {_IG}"),
     "norm_occlusion": Entry("Occlusion of FeatureNorm", "core.explanation.occlusion:norm_occlusion", _WINDOW, f"our own, after {_OCCLUSION}"),
 }

@@ -10,6 +10,7 @@ from core.networks.build import create
 CHEAP = {
     **dict.fromkeys(("integrated_gradients", "norm_gradients"), {"steps": 4}),
     "contracam": {"iterations": 1},
+    "mask": {"steps": 2},
     **dict.fromkeys(("occlusion", "norm_occlusion"), {"window": 16, "stride": 16}),
 }
 CLASSLESS = ("contracam", *OF_NORM)
