@@ -1,5 +1,6 @@
 """What the Why section computes: pieces of work whose results everybody shares. Torch is imported inside, so that a page paints first."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from dashboard.parts import pictures
 from dashboard.parts.background import Kept, Task
 
 FAST = "gradcam"  # drawn at once; all others come from the background
-MASKS = "masks"
+MASK, MASKS = "mask", "masks"  # the map of both masks, which comes with them; the masks
 CHANGES = {"class_change": ("class", "low_frequency"), "class_patches": ("class", "patches"), "verdict_change": ("verdict", "low_frequency")}
 KEPT = 1000
 
@@ -83,8 +84,9 @@ def cam(asked, seen, block=None):
 
 def tasks(asked, seen):
     """Return the `Task`s that answer a question, the fast ones first. Args: seen: (S, S, 3) uint8, the network's input."""
-    found = [Task(asked.key(name), name, lambda report, name=name: _map(asked.pack, seen, name)) for name in EXPLANATIONS if name != FAST]
-    found.append(Task(asked.key(MASKS), MASKS, lambda report: _masks(asked.pack, seen, report)))
+    names = [name for name in EXPLANATIONS if name not in (FAST, MASK)]
+    found = [Task(asked.key(name), name, lambda report, name=name: _map(asked.pack, seen, name)) for name in names]
+    found.append(Task(asked.key(MASKS), MASKS, lambda report: _masks(asked, seen, report)))
     other = asked.example and pictures.find(asked.example)  # here, since a thread has no session to find uploads in
     for name, how in CHANGES.items():
         if how[1] != "patches" or other:
@@ -117,14 +119,17 @@ def _map(pack, seen, method, block=None):
         return error
 
 
-def _masks(pack, seen, report):
-    from core.explanation.mask import find_masks
+def _masks(asked, seen, report):
+    from core.explanation.explained import weighed
+    from core.explanation.mask import agreed, find_masks
 
-    loaded = compute.unfitted(pack)
-    found = find_masks(loaded.network, _image(loaded, seen), progress=report)
-    kept, removed = (loaded.preprocessing.pixels(each)[0] for each in (found.kept, found.removed))
+    loaded = compute.unfitted(asked.pack)
+    image, began = _image(loaded, seen), time.perf_counter()
+    found = find_masks(loaded.network, image, progress=report)
+    kept().add(asked.key(MASK), weighed(MASK, loaded, image, agreed(found), time.perf_counter() - began, classes=found.classes))
+    alone, without = (loaded.preprocessing.pixels(each)[0] for each in (found.kept, found.removed))
     shares = (found.keep.mean().item(), found.remove.mean().item())
-    return Masked(kept, removed, *shares, *(v.item() for v in (found.confidence_kept, found.confidence_removed, found.cds, found.cds_reverse)))
+    return Masked(alone, without, *shares, *(v.item() for v in (found.confidence_kept, found.confidence_removed, found.cds, found.cds_reverse)))
 
 
 def _change(asked, seen, kind, basis, other, report):

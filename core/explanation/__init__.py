@@ -23,6 +23,7 @@ EXPLANATIONS = {
 }
 DEFAULT = "gradcam"
 OF_NORM = ("norm_gradients", "norm_occlusion")  # they explain the FeatureNorm of a block, whatever the class
+CLASSLESS = ("contracam",)  # what sets a picture apart, whatever the class
 
 
 def explain(name, network, images, *, target=None, block=None, **parameters):

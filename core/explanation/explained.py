@@ -57,18 +57,21 @@ def explained(method, pack, image, *, target=None, block=None):
         target: index of a class, by default the predicted one. block: by default the selected one for those of `OF_NORM`, else the method's own.
     Returns: `Explained`. Raises: InputError as `core.explanation.explain`.
     """
-    of_norm = method in OF_NORM
-    at = block or (pack.selection.selected if of_norm else None)
+    at = block or (pack.selection.selected if method in OF_NORM else None)
     classes = classes_of(pack.network, image, target)
     began = time.perf_counter()
     values = explain(method, pack.network, image, target=classes, block=at)
-    seconds = time.perf_counter() - began
+    return weighed(method, pack, image, values, time.perf_counter() - began, classes=classes, block=at)
+
+
+def weighed(method, pack, image, values, seconds, *, classes, block=None):
+    """Measure a map that is there already. Args: values: (1, S, S); seconds: that it took; classes: (1,) int64; the others, Returns: as `explained`."""
     copies = image.expand(1 + RANDOM, -1, -1, -1)
-    measure = norm_of(pack.network, at) if of_norm else probability_of(pack.network, classes.expand(len(copies)))
+    measure = norm_of(pack.network, block) if method in OF_NORM else probability_of(pack.network, classes.expand(len(copies)))
     orders = torch.cat([values, random_maps(copies[1:], generator=torch.Generator().manual_seed(0))])
     areas = {way.__name__: area(way(measure, copies, orders)).tolist() for way in (deletion, insertion)}
     floors = {way: sum(found[1:]) / RANDOM for way, found in areas.items()}
-    return Explained(method, at, values[0].cpu().numpy(), seconds, areas["deletion"][0], areas["insertion"][0], floors)
+    return Explained(method, block, values[0].cpu().numpy(), seconds, areas["deletion"][0], areas["insertion"][0], floors)
 
 
 def regions(values, side=8):

@@ -100,8 +100,12 @@ def mask(network, images, *, target=None, block=None, steps=80):
     Args: network, images, target: as `core.explanation.explain`. block: not used. steps: as `find_masks`.
     Returns: (N, S, S) float32 in [0, 1]; a mask knows evidence for the class alone, none against it.
     """
-    found = find_masks(network, images, target=target, steps=steps)
-    return (found.keep + found.remove) / 2
+    return agreed(find_masks(network, images, target=target, steps=steps))
+
+
+def agreed(masks):
+    """Return the evidence that both of `Masks` agree on, their mean: (N, S, S) float32 in [0, 1]."""
+    return (masks.keep + masks.remove) / 2
 
 
 def blur(images):

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from core.errors import InputError
-from core.explanation import EXPLANATIONS, OF_NORM
+from core.explanation import CLASSLESS, EXPLANATIONS, OF_NORM
 from core.explanation.measured import measured
 from dashboard import explaining
 from dashboard.charts import why as charts
@@ -70,15 +70,19 @@ def _map(asked, loaded, look, verdict, found):
             _chart(one, look, name)
 
 
+def _asks(method):
+    """Return what a method asks: "norm" of a block, what sets a picture "apart", or what speaks for a "class"."""
+    return "norm" if method in OF_NORM else "apart" if method in CLASSLESS else "class"
+
+
 def _chart(one, look, name):
     from core.explanation.explained import regions
 
-    shares = regions(one.values)
-    of = {"share": t("why.share_norm", block=one.block) if one.method in OF_NORM else t("why.share", name=name)}
+    shares, of, words = regions(one.values), _asks(one.method), {"name": name, "block": one.block}
     rows = [(y + 1, x + 1, round(100 * float(v), 2)) for (y, x), v in np.ndenumerate(shares)]
-    figure = charts.map_over(look.seen, one.values, shares, st.session_state["why_opacity"] / 100, of)
+    figure = charts.map_over(look.seen, one.values, shares, st.session_state["why_opacity"] / 100, {"share": t(f"why.share_{of}", **words)})
     show(figure, alt=_finding(one, name), table=table("row column contribution", rows), key="why_chart")
-    st.caption(t("why.reading_norm", block=one.block) if one.method in OF_NORM else t("why.reading", name=name))
+    st.caption(t(f"why.reading_{of}", **words))
 
 
 def _finding(one, name):
@@ -87,7 +91,7 @@ def _finding(one, name):
 
     (row, column), half = place(one.values)
     words = {"method": explanation_name(one.method), "half": f"{100 * half:.0f}", "place": t(f"why.place_{row}{column}")}
-    return t("why.found_norm", block=one.block, **words) if one.method in OF_NORM else t("why.found", name=name, **words)
+    return t(f"why.found_{_asks(one.method)}", name=name, block=one.block, **words)
 
 
 def _worth(pack, one):

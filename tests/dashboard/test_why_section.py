@@ -21,8 +21,19 @@ def pack():
     return load_pack(PACK, device="cpu")
 
 
-def visit(language="en", **query):
-    return open_page("verdict", language, **{"pack": PACK, "picture": "toybox:test/2", **query})
+@pytest.fixture
+def visit():
+    """Return a function that opens the page by a link; what it started in the background ends with the test."""
+    opened = []
+
+    def go(language="en", **query):
+        opened.append(open_page("verdict", language, **{"pack": PACK, "picture": "toybox:test/2", **query}))
+        return opened[-1]
+
+    yield go
+    for work in (page.session_state["why_work"] for page in opened if "why_work" in page.session_state):
+        work.job.stop.set()
+        work.job.wait(60)
 
 
 def of_core(pack, spec, method="gradcam", block=None):
@@ -44,7 +55,7 @@ def captions(page):
     return [drawn.caption.replace("\N{NO-BREAK SPACE}", " ") for image in page.image for drawn in image.proto.imgs]
 
 
-def test_it_stays_closed_until_it_is_opened():
+def test_it_stays_closed_until_it_is_opened(visit):
     page = visit()
     assert not page.toggle(key="why").value and "why_work" not in page.session_state
     healthy(page.toggle(key="why").set_value(True).run())
@@ -52,21 +63,21 @@ def test_it_stays_closed_until_it_is_opened():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_map_is_that_of_core_at_any_block(pack, language):
+def test_the_map_is_that_of_core_at_any_block(visit, pack, language):
     words = catalogue(language)
     page = visit(language, why=True, why_block="layer3.1")
     for block in ("layer3.1", "layer1.0"):
         healthy(page.select_slider(key="why_block").set_value(block).run())
         one = of_core(pack, "toybox:test/2", block=block)
         (row, column), half = place(one.values)
-        found = {"method": "Grad-CAM", "name": words["class.duck"], "half": f"{100 * half:.0f}", "place": words[f"why.place_{row}{column}"]}
-        assert words["why.found"].format(**found) in [h.value for h in page.header]
+        found = {"block": block, "method": "Grad-CAM", "name": words["class.duck"], "half": f"{100 * half:.0f}", "place": words[f"why.place_{row}{column}"]}
+        assert words["why.found_class"].format(**found) in [h.value for h in page.header]
         assert shares(page).iloc[:, 2].tolist() == pytest.approx((100 * regions(one.values)).ravel().round(2).tolist(), abs=0.011)
         assert f"**{one.deletion:.2f}**" in texts(page) and f"**{one.insertion:.2f}**" in texts(page)
     assert str(measured(PACK)["gradcam"].pictures) in texts(page)
 
 
-def test_masks_and_changes_come_from_the_background(pack):
+def test_masks_and_changes_come_from_the_background(visit, pack):
     page = visit(why=True, why_method="occlusion")
     page.session_state["why_work"].job.wait(200)
     healthy(page.run())
@@ -80,7 +91,7 @@ def test_masks_and_changes_come_from_the_background(pack):
     assert sum("/255 (RMS)" in c or "No " in c or "cells exchanged" in c for c in said) == len(explaining.CHANGES)
 
 
-def test_cancelled_work_can_go_on():
+def test_cancelled_work_can_go_on(visit):
     page = visit(why=True, picture="toybox:test/7")
     page.session_state["why_work"].job.stop.set()
     page.session_state["why_work"].job.wait(60)
@@ -89,12 +100,7 @@ def test_cancelled_work_can_go_on():
     assert page.button(key="why_again")
 
 
-def test_a_map_that_a_network_cannot_have_is_told_in_one_sentence(monkeypatch):
-    def none(*_, **__):
-        raise InputError("RSP has no rule for LayerNorm.", key="explanation.unavailable", layer="LayerNorm")
-
-    asked = []
-    monkeypatch.setattr("core.explanation.explained.explained", lambda *given, **more: asked.append(given) or none())
-    monkeypatch.setattr(explaining, "cam", lambda *given, **more: InputError("RSP has no rule for LayerNorm.", key="explanation.unavailable", layer="LayerNorm"))
-    page = visit(why=True, picture="toybox:test/9")
-    assert any("LayerNorm" in i.value for i in page.info)
+def test_a_map_that_a_network_cannot_have_is_told_in_one_sentence(visit, monkeypatch):
+    error = InputError("RSP has no rule for LayerNorm.", key="explanation.unavailable", layer="LayerNorm")
+    monkeypatch.setattr(explaining, "cam", lambda *_, **__: error)
+    assert any("LayerNorm" in i.value for i in visit(why=True, picture="toybox:test/9").info)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.errors import InputError
-from core.explanation import EXPLANATIONS, OF_NORM, explain
+from core.explanation import CLASSLESS, EXPLANATIONS, OF_NORM, explain
 from core.networks.build import create
 
 CHEAP = {
@@ -13,7 +13,6 @@ CHEAP = {
     "mask": {"steps": 2},
     **dict.fromkeys(("occlusion", "norm_occlusion"), {"window": 16, "stride": 16}),
 }
-CLASSLESS = ("contracam", *OF_NORM)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,7 @@ def test_the_same_picture_has_the_same_map_in_any_company(name, tiny, pictures):
 def test_the_class_decides_unless_the_method_knows_none(name, tiny, pictures):
     network = tiny()
     first, second = (explain(name, network, pictures[:2], target=target, **CHEAP.get(name, {})) for target in (0, torch.tensor([1, 1])))
-    assert torch.equal(first, second) == (name in CLASSLESS)
+    assert torch.equal(first, second) == (name in (*CLASSLESS, *OF_NORM))
 
 
 @pytest.mark.parametrize("arch", ("resnet50", "vit_b_16"))
