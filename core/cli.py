@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from core.adaptation import ADAPTATIONS, SETTINGS
+from core.compression import FINETUNINGS, PRUNINGS
 from core.corruptions import CORRUPTIONS
 from core.detectors import DEFAULT, ONE_PASS
 from core.errors import InputError
@@ -25,6 +26,7 @@ EXAMPLES = """examples:
   python -m core packs
   python -m core verdict cat.jpg page.png --json
   python -m core explain cat.jpg --method gradcam,rsp --out maps.png
+  python -m core compress --pack toybox --prune magnitude --amount 0.7 --images toybox:test
   python -m core blocks --pack toybox --images toybox:test --limit 500
   python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
   python -m core statistics --pack toybox --images toybox:train --out statistics.safetensors
@@ -94,6 +96,14 @@ def explain(options):
     document = explain_picture(options)
     heads = ("method", "highest at x,y", "deletion, lower is better", "insertion, higher is better", "positive", "time")
     _show(options, document, [(document["file"], document["class"]), heads, *(line(row) for row in document["methods"])])
+    return 0
+
+
+def compress(options):
+    from core.compression.command import compress_pack, lines
+
+    document = compress_pack(options, progress=_progress, log=lambda line: print(line, file=sys.stderr))
+    _show(options, document, lines(document))
     return 0
 
 
@@ -419,6 +429,24 @@ def _parser():
     sub.add_argument("--block", help="a block's name, or selected; by default the last, and the selected one for its norm")
     sub.add_argument("--target", metavar="CLASS", help="the class to explain; by default the predicted one")
     sub.add_argument("--out", metavar="FILE", help="a PNG of the picture and its maps: red for the class, blue against it")
+
+    told = "prune and round a pack's network, and measure what its answers and its attribution maps lose"
+    sub = command(compress, told, "--pack toybox --prune structured --amount 0.3 --finetune matching --images toybox:test --data toybox:train --out small")
+    sub.add_argument("--device", help="cuda, mps or cpu; by default the best there is")
+    sub.add_argument("--pack", required=True, help="name or folder of a pack; it stays as it is")
+    sub.add_argument("--prune", choices=PRUNINGS, help="magnitude: zero the smallest of all weights; structured: zero the weakest output channels")
+    sub.add_argument("--amount", type=float, default=0.5, help="share of the weights, or of each layer's channels, that is pruned (default 0.5)")
+    sub.add_argument("--int8", action="store_true", help="round weights and what layers read to 8 bits, simulated; after pruning and fine-tuning")
+    sub.add_argument("--finetune", choices=FINETUNINGS, default="none", help="; ".join(f"{name}: {what}" for name, what in FINETUNINGS.items()))
+    sub.add_argument("--steps", type=_count, default=200, help="of fine-tuning, 64 pictures each (default 200)")
+    sub.add_argument("--images", required=True, metavar="SRC", help="pictures that are measured; of toybox:test the true masks are known")
+    sub.add_argument("--limit", type=_count, default=100, help="how many of them (default 100)")
+    sub.add_argument("--method", default=EXPLANATION, help=f"of the maps: names separated by commas, of {', '.join(EXPLANATIONS)} (default {EXPLANATION})")
+    sub.add_argument("--data", metavar="SRC", help="labelled training pictures, for --int8, --finetune and a pack")
+    sub.add_argument("--data-limit", type=_count, default=4000, help="how many of them (default 4000)")
+    sub.add_argument("--holdout", type=int, default=1000, help="how many of them, from the first, are kept for the thresholds of a pack (default 1000)")
+    sub.add_argument("--seed", type=int, default=0, help="of fine-tuning and puzzles (default 0)")
+    sub.add_argument("--out", metavar="PACK", help="folder of a pack to make of the small network, or a .safetensors file for its weights alone")
 
     sub = network(command(blocks, "measure NormRatio of every block and select one", "--pack cifar10 --images photos/"), fitted=False)
     sub.add_argument("--images", required=True, metavar="SRC", help="a .parquet or .npz file, a folder, toybox:test, torchvision:CIFAR10/test")

@@ -105,7 +105,7 @@ def train_pack(options, *, progress, log, stop=None, sets=None):
             "versions": {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
         },
     }
-    figures = _measure(out, network.to(memory_format=torch.contiguous_format), facts, sets, preprocessing, options, device, log)
+    figures = measure_pack(out, network.to(memory_format=torch.contiguous_format), facts, sets, preprocessing, options, device, log)
     checkpoint.unlink(missing_ok=True)
     return figures
 
@@ -160,7 +160,7 @@ def build_pack(options, *, log):
     facts = {k: old.facts[k] for k in ("arch", "width", "options", "classes", "training") if k in old.facts}
     facts["measured"] = command_line(options.arguments)
     network = old.network.to(memory_format=torch.contiguous_format)
-    return _measure(Path(options.out or describe(options.pack).folder), network, facts, sets, old.preprocessing, options, device, log)
+    return measure_pack(Path(options.out or describe(options.pack).folder), network, facts, sets, old.preprocessing, options, device, log)
 
 
 def read_sets(options, preprocessing, *, log, train=None, progress=None):
@@ -199,7 +199,11 @@ def read_sets(options, preprocessing, *, log, train=None, progress=None):
     return Sets(batches["train"], batches["held_out"], batches["validation"], unknown, tuple(classes), found)
 
 
-def _measure(out, network, facts, sets, preprocessing, options, device, log):
+def measure_pack(out, network, facts, sets, preprocessing, options, device, log):
+    """Measure a network on `Sets` and write its pack.
+
+    Args: out: folder; facts: as `core.packs.build.build`; options: bank (pictures of it), seed and border. Returns: its figures.
+    """
     bank = replace(sets.train, **{name: getattr(sets.train, name)[: options.bank] for name in ("images", "labels", "names", "domains")})
     return build(
         out,
