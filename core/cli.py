@@ -444,7 +444,7 @@ def _parser():
     sub.add_argument("--method", default=EXPLANATION, help=f"of the maps: names separated by commas, of {', '.join(EXPLANATIONS)} (default {EXPLANATION})")
     sub.add_argument("--data", metavar="SRC", help="labelled training pictures, for --int8, --finetune and a pack")
     sub.add_argument("--data-limit", type=_count, default=4000, help="how many of them (default 4000)")
-    sub.add_argument("--holdout", type=int, default=1000, help="how many of them, from the first, are kept for the thresholds of a pack (default 1000)")
+    sub.add_argument("--holdout", type=int, default=2000, help="how many of them, from the first, are kept for the thresholds of a pack (default 2000)")
     sub.add_argument("--seed", type=int, default=0, help="of fine-tuning and puzzles (default 0)")
     sub.add_argument("--out", metavar="PACK", help="folder of a pack to make of the small network, or a .safetensors file for its weights alone")
 

@@ -85,7 +85,7 @@ def finetune(small, large, images, labels, preprocessing, recipe, *, block=None,
         if not torch.isfinite(loss):
             raise InputError(f"The loss became {loss.item()} in step {step + 1}; lower the learning rate.", key="compression.diverged", step=step + 1)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        _send_back(loss)
         for values, where in kept.values():
             if values.grad is not None:
                 values.grad.mul_(where)
@@ -116,6 +116,18 @@ def _collapsed(module, output, logits, classes, *, graph):
         slope = gradient_of_classes(output, logits, classes)
     layer, slope = as_channels(module, output), as_channels(module, slope)
     return F.normalize((layer * slope.sum((2, 3), keepdim=True)).sum(1).relu().flatten(1), dim=1)
+
+
+def _send_back(loss):
+    """Compute gradients. Raises: InputError where a layer has no second derivative, as attention that is fused outside of `nn.MultiheadAttention`."""
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        if "derivative" not in str(error):
+            raise
+        raise InputError(
+            "A layer of this network has no second derivative, so attributions cannot be matched; fine-tune it plainly.", key="compression.derivative"
+        ) from error
 
 
 def _unfused(_, given, options):

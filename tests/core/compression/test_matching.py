@@ -83,6 +83,26 @@ def test_a_network_of_the_same_weights_has_no_attribution_to_match(tiny, task):
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), found.parameters(), strict=True))
 
 
+class Fused(torch.nn.Module):
+    """Attention over the pixels of each picture, in one fused operation, and a head."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = torch.nn.Conv2d(3, 4, 8, stride=8)
+        self.linear = torch.nn.Linear(4, 10)
+
+    def forward(self, images):
+        tokens = self.block(images).flatten(2).transpose(1, 2)  # (N, 4, 4, 4) -> (N, 16, 4)
+        return self.linear(F.scaled_dot_product_attention(tokens, tokens, tokens).mean(1))
+
+
+def test_fused_attention_can_only_be_fine_tuned_plainly(task):
+    network = Fused()
+    finetune(network, network, *task, Finetuning(**SHORT))
+    with pytest.raises(InputError, match="no second derivative"):
+        finetune(network, network, *task, Finetuning(matching=1.0, **SHORT), block="block")
+
+
 def test_bad_input_is_said(tiny, task):
     network, (images, labels, preprocessing) = tiny(), task
     with pytest.raises(InputError, match="with labels"):
