@@ -18,15 +18,19 @@ from core.explanation import DEFAULT as EXPLANATION
 from core.explanation import EXPLANATIONS
 from core.networks import NETWORKS
 from core.packs import list_packs
+from core.report import METHODS as REPORTED
+from core.report import RISK, SHARE
 from core.scoring import ENGINES
 from core.table import look_up
 from core.training import METHODS
+from core.words import LANGUAGES
 
 EXAMPLES = """examples:
   python -m core packs
   python -m core verdict cat.jpg page.png --json
   python -m core explain cat.jpg --method gradcam,rsp --out maps.png
   python -m core compress --pack toybox --prune magnitude --amount 0.7 --images toybox:test
+  python -m core report cat.jpg --pack toybox --out report.html --lang ko
   python -m core blocks --pack toybox --images toybox:test --limit 500
   python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
   python -m core statistics --pack toybox --images toybox:train --out statistics.safetensors
@@ -104,6 +108,14 @@ def compress(options):
 
     document = compress_pack(options, progress=_progress, log=lambda line: print(line, file=sys.stderr))
     _show(options, document, lines(document))
+    return 0
+
+
+def report(options):
+    from core.report.command import report_picture
+
+    document = report_picture(options, keep=_keep(options.keep))
+    _show(options, document, [(sentence["text"],) for sentence in document["sentences"]] + [(f"the report is in {document['out']}",)])
     return 0
 
 
@@ -447,6 +459,17 @@ def _parser():
     sub.add_argument("--holdout", type=int, default=2000, help="how many of them, from the first, are kept for the thresholds of a pack (default 2000)")
     sub.add_argument("--seed", type=int, default=0, help="of fine-tuning and puzzles (default 0)")
     sub.add_argument("--out", metavar="PACK", help="folder of a pack to make of the small network, or a .safetensors file for its weights alone")
+
+    sub = command(report, "write a report of one picture as a web page that prints", "cat.jpg --pack toybox --out report.html --lang ko")
+    sub.add_argument("--device", help="cuda, mps or cpu; by default the best there is")
+    sub.add_argument("picture", metavar="PICTURE", help="a file, or SOURCE/INDEX such as toybox:test/3")
+    sub.add_argument("--pack", default="cifar10", help="name or folder of a pack (default cifar10)")
+    judging(sub)
+    sub.add_argument("--risk", type=float, default=100 * RISK, help=f"percent of what the machine decides that may be wrong (default {100 * RISK:g})")
+    sub.add_argument("--unknown-share", type=float, default=100 * SHARE, help=f"percent of unknown pictures that is assumed (default {100 * SHARE:g})")
+    sub.add_argument("--method", default=",".join(REPORTED), help=f"names separated by commas, of {', '.join(EXPLANATIONS)} (default {','.join(REPORTED)})")
+    sub.add_argument("--lang", choices=tuple(LANGUAGES), default="en", help="of the report (default en)")
+    sub.add_argument("--out", required=True, metavar="FILE", help="the .html file to write")
 
     sub = network(command(blocks, "measure NormRatio of every block and select one", "--pack cifar10 --images photos/"), fitted=False)
     sub.add_argument("--images", required=True, metavar="SRC", help="a .parquet or .npz file, a folder, toybox:test, torchvision:CIFAR10/test")

@@ -1,9 +1,8 @@
 """The words on screen, in Korean and English: `t("verdict.ood", block="layer4.0")`.
 
-A catalogue is a flat TOML file, key = "sentence with {values}". Values are formatted as `str.format` does.
+A catalogue is a flat TOML file, key = "sentence with {values}", joined with the names of `core.words`. Values are formatted as `str.format` does.
 """
 
-import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import streamlit as st
 from core.adaptation import ADAPTATIONS
 from core.explanation import EXPLANATIONS
 from core.training import METHODS
-
-LANGUAGES = {"ko": "한국어", "en": "English"}
+from core.words import LANGUAGES, names, read
 
 
 def language():
@@ -81,4 +79,4 @@ def explain(error):
 @cache
 def catalogue(name):
     """Return {key: sentence} of a language."""
-    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text("utf-8"))["words"]
+    return names(name) | read(Path(__file__).parent, name)

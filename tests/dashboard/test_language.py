@@ -9,6 +9,7 @@ import pytest
 
 from core.detectors import DETECTORS
 from core.images import toybox
+from core.words import names, read
 from dashboard.language import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +39,8 @@ def keys_of(argument):
     return set(), set()
 
 
-def parsed():
-    return [(file.relative_to(ROOT), ast.parse(file.read_text("utf-8"))) for file in SOURCES]
+def parsed(files=SOURCES):
+    return [(file.relative_to(ROOT), ast.parse(file.read_text("utf-8"))) for file in files]
 
 
 def calls_of_t():
@@ -64,7 +65,12 @@ def errors_of_the_sources():
 
 
 def test_there_is_a_catalogue_for_each_language():
-    assert {f.stem for f in (ROOT / "dashboard" / "language").glob("*.toml")} == set(LANGUAGES)
+    for folder in (ROOT / "dashboard" / "language", ROOT / "core" / "words"):
+        assert {f.stem for f in folder.glob("*.toml")} == set(LANGUAGES)
+
+
+def test_no_key_stands_both_in_core_and_in_the_dashboard():
+    assert not [key for name in LANGUAGES for key in set(names(name)) & set(read(ROOT / "dashboard" / "language", name))]
 
 
 def test_catalogues_have_the_same_keys():
@@ -111,7 +117,7 @@ def test_every_call_gives_the_values_that_its_sentence_takes():
 
 def test_no_key_is_left_over():
     literals, patterns = set(), set()
-    for _, tree in parsed():
+    for _, tree in parsed([*SOURCES, *(ROOT / "core" / "report").glob("*.py")]):  # the report says names of core.words too
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 literals.add(node.value)
