@@ -62,7 +62,7 @@ class HandOff:
     Attributes:
         temperature; calibrated: the confidence at it; ece, ece_calibrated: before and after, on `told` held-out pictures; fitted: on how many others.
         risk, share: asked and assumed; p_both: the lower p-value of confidence and consensus; p_least: the machine decides where p_both is above it,
-            inf where no threshold keeps the promise; coverage: of a stream of such pictures, decided by the machine.
+            inf where no threshold keeps the promise, 0 where every picture is decided; coverage: of a stream of such pictures, decided by the machine.
     """
 
     temperature: float
@@ -221,7 +221,7 @@ def _hand_off(pack, measured, risk, share, trust):
         risk=risk,
         share=share,
         p_both=float(trust.judged(measured).scores[SCORE][0]),
-        p_least=rule.threshold,
+        p_least=max(rule.threshold, 0.0),  # all p-values are above 0
         coverage=trust.outcome(rule, SCORE, share=share).coverage,
     )
 

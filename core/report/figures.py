@@ -31,8 +31,8 @@ TABLE = {  # group: {attribute of `Facts`: kind}
     },
     "class": {"class_name": "class", "confidence": "percent", "runner_up": "class", "runner_up_confidence": "percent", "classes": "count"},
     "detectors": {"single": "count", "same": "count"},
-    "block": {"block": "plain", "norm_ratio": "number", "norm": "number", "norm_mean": "number", "norm_higher": "percent"},
 }
+BLOCK = {"block": "plain", "norm_ratio": "number", "norm": "number", "norm_mean": "number", "norm_higher": "percent"}
 TRUST = {  # attribute of `HandOff`: kind
     "temperature": "number",
     "calibrated": "percent",
@@ -63,12 +63,16 @@ class Figure:
             return format(factor * self.value, form) if math.isfinite(self.value) else words["none"]
         if self.kind == "pixel":
             return "{}, {}".format(*self.value)
-        title = EXPLANATIONS[self.value].title if self.kind == "explanation" else str(self.value)
-        return words.get(f"{self.kind}.{self.value}", title)
+        return map_title(self.value, words) if self.kind == "explanation" else words.get(f"{self.kind}.{self.value}", str(self.value))
 
     @property
     def unit(self):
         return UNITS.get(self.kind, "")
+
+
+def map_title(method, words):
+    """Say the name of an explanation, by the table's title where the catalogue has none."""
+    return words.get(f"explanation.{method}", EXPLANATIONS[method].title)
 
 
 def figures(facts):
@@ -78,6 +82,7 @@ def figures(facts):
     if f.strictest:
         found |= {"strictest": Figure(f.strictest, "detector", "detectors"), "strictest_p": Figure(f.members[f.strictest], "fine", "detectors")}
         found |= {f"member.{name}": Figure(p, "fine", "detectors") for name, p in f.members.items()}
+    found |= {name: Figure(getattr(f, name), kind, "block") for name, kind in BLOCK.items()}
     if hand_off:
         found |= {name: Figure(getattr(hand_off, name), kind, "trust") for name, kind in TRUST.items()}
         found["sureness"] = Figure(1 - DELTA, "whole", "trust")

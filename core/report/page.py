@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.explanation import OF_NORM
 from core.explanation.drawing import overlay
-from core.report.figures import Figure, catalogue, figures
+from core.report.figures import catalogue, figures, map_title
 from core.report.sentences import FEW, MOST, SURE, sentences
 
 SIDE = 480  # pixels of the picture as given, at most
@@ -27,10 +27,9 @@ def page(facts, item, language):
     """
     words, known, told = catalogue(language), figures(facts), sentences(facts, language)
     numbers = {name: n for n, name in enumerate(known, 1)}
-    titles = {one.method: Figure(one.method, "explanation", "").text(words) for one in facts.maps}
     maps = [
         {
-            "title": titles[one.method],
+            "title": map_title(one.method, words),
             "legend": words["page.legend_norm" if one.method in OF_NORM else "page.legend_class"],
             "image": _png(overlay(facts.seen, one.values)),
             "sentences": [s for s in told if s.key.startswith("map.") and any(name.startswith(f"{one.method}.") for name in s.values)],
@@ -44,13 +43,14 @@ def page(facts, item, language):
         headline=told[0],
         verdict=[s for s in told[1:] if not s.key.startswith("map.")],
         maps=maps,
-        missing=", ".join(Figure(name, "explanation", "").text(words) for name in facts.missing),
+        missing=", ".join(map_title(name, words) for name in facts.missing),
         numbers=lambda sentence: sorted(numbers[name] for name in sentence.values),
         given=_given(item),
         seen=_png(facts.seen),
         seen_caption=words["page.seen"].format(size=len(facts.seen)),
         commands=commands(facts, language),
-        groups=_groups(known, numbers, titles, words),
+        groups=_groups(facts, known, numbers, words),
+        compared=_compared(facts, known, numbers, words),
         opinions=_opinions(facts, words),
         limits=words["page.limits"].format(sure=f"{100 * SURE:g}", most=f"{100 * MOST:.0f}", few=f"{100 * FEW:g}"),
         versions=", ".join(f"{name} {version}" for name, version in facts.versions.items()),
@@ -74,16 +74,32 @@ def commands(facts, language):
     return [shlex.join(("python", "-m", "core", *line)) for line in lines]
 
 
-def _groups(known, numbers, titles, words):
-    """Return the table of facts, group by group."""
+def _groups(facts, known, numbers, words):
+    """Return the table of facts, group by group, without those of each map."""
     groups = {}
     for name, figure in known.items():
         member, _, short = name.rpartition(".")
-        label = words["fact.member"].format(name=words.get(f"detector.{short}", short)) if member == "member" else words[f"fact.{short}"]
-        text = f"{figure.text(words)}\N{NO-BREAK SPACE}{figure.unit}" if figure.unit else figure.text(words)
-        title = titles.get(figure.group) or words[f"group.{figure.group}"]
-        groups.setdefault(title, []).append({"number": numbers[name], "label": label, "value": text, "note": words.get(f"note.{short}", "")})
+        if figure.group not in (one.method for one in facts.maps):
+            label = words["fact.member"].format(name=words.get(f"detector.{short}", short)) if member else words[f"fact.{name}"]
+            row = {"number": numbers[name], "label": label, "value": _value(figure, words), "note": words.get(f"note.{short}", "")}
+            groups.setdefault(words[f"group.{figure.group}"], []).append(row)
     return [{"title": title, "rows": rows} for title, rows in groups.items()]
+
+
+def _compared(facts, known, numbers, words):
+    """Return the rows of the table of maps: what is told of each, and a cell a map, empty where it has no such fact."""
+    fullest = sorted(facts.maps, key=lambda one: one.block is None)  # a map of a norm has a block, too
+    names = dict.fromkeys(name.rpartition(".")[2] for one in fullest for name in known if known[name].group == one.method)
+    rows = []
+    for short in names:
+        figures_of = {name: known.get(name) for name in (f"{one.method}.{short}" for one in facts.maps)}
+        cells = [{"number": numbers[name], "value": _value(figure, words)} if figure else None for name, figure in figures_of.items()]
+        rows.append({"label": words[f"fact.{short}"], "cells": cells, "note": words.get(f"note.{short}", "")})
+    return rows
+
+
+def _value(figure, words):
+    return f"{figure.text(words)}\N{NO-BREAK SPACE}{figure.unit}" if figure.unit else figure.text(words)
 
 
 def _opinions(facts, words):

@@ -14,6 +14,7 @@ from dashboard.parts.link import to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.picture_view import data_url, enlarged, spotlight
+from dashboard.parts.report import report_button
 from dashboard.parts.text import plain
 from dashboard.parts.why import why
 
@@ -40,6 +41,7 @@ def main():
     why(settings, loaded, primary, looks[primary], verdicts[primary], keep)
     st.divider()
     evidence(settings, [(i, looks[i], verdicts[i]) for i in shown], detector, keep)
+    report_button(settings, primary, detector, keep)
     with st.expander(t("verdict.why_title"), icon=":material/school:"):
         st.markdown(t("verdict.why"))
     to_page("views/blocks.py", t("verdict.next"), icon=":material/arrow_forward:")
