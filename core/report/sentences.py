@@ -52,7 +52,7 @@ def _verdict(facts):
     knows, sure = facts.verdict == "ID", facts.confidence >= SURE
     yield "headline.known" if knows else "headline.unknown"
     yield "verdict.known" if knows else "verdict.unknown"
-    yield {(True, True): "class.sure", (True, False): "class.unsure", (False, True): "class.overconfident", (False, False): "class.lost"}[knows, sure]
+    yield {(True, True): "answer.sure", (True, False): "answer.unsure", (False, True): "answer.overconfident", (False, False): "answer.lost"}[knows, sure]
     if facts.single:
         yield "agree.all" if facts.same == facts.single else "agree.most" if facts.same >= MOST * facts.single else "agree.divided"
     if facts.strictest:
