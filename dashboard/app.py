@@ -10,6 +10,7 @@ st.set_page_config(page_title="Blockscope", page_icon=str(Path(__file__).parents
 st.navigation(
     [
         st.Page("views/verdict.py", title=t("verdict.page"), icon=":material/center_focus_strong:", url_path="verdict", default=True),
+        st.Page("views/tour.py", title=t("tour.page"), icon=":material/explore:", url_path="tour"),
         st.Page("views/blocks.py", title=t("blocks.page"), icon=":material/stacked_bar_chart:", url_path="blocks"),
         st.Page("views/detector.py", title=t("detect.page"), icon=":material/query_stats:", url_path="detector"),
         st.Page("views/confidence.py", title=t("confidence.page"), icon=":material/speed:", url_path="confidence"),

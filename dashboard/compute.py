@@ -564,6 +564,52 @@ def corrupted_verdicts(pack_name, picture_id, _item, *, seed, detector, keep, ex
     return judged, {cell: outcome(verdict, expected) for cell, verdict in judged.items()}
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """Where the evidence for a picture's class lies, and what becomes of the class where a part is covered.
+
+    Attributes: values: (S, S) float, the signed map; covered: {"red", "pale": (S, S, 3) uint8}, the picture without its highest and without its
+        palest pixels; label: the predicted class; confidence: {"whole", "red", "pale": its softmax probability}.
+    """
+
+    values: np.ndarray
+    covered: dict
+    label: int
+    confidence: dict
+
+
+@st.cache_data(show_spinner=False, max_entries=500)
+def evidence(pack_name, picture_id, _item, *, block, share=0.2, method="gradcam"):
+    """Draw the map of a picture's class at a block and cover a share of the pixels with the mean colour: the highest, or those nearest to zero.
+
+    Returns: `Evidence`. Raises: InputError where this block has no such map.
+    """
+    import torch
+
+    from core.explanation import explain
+    from core.explanation.common import classes_of
+    from core.explanation.faithfulness import probability_of
+    from core.images.preprocess import stack
+
+    loaded = unfitted(pack_name)
+    pixels = stack([look(pack_name, picture_id, _item).seen])  # (1, 3, S, S)
+    image = loaded.preprocessing.normalise(pixels.to(loaded.device))
+    label = classes_of(loaded.network, image)
+    values = explain(method, loaded.network, image, target=label, block=block)  # (1, S, S)
+    few = max(1, round(share * values[0].numel()))
+    parts = {"red": values.flatten().topk(few).indices, "pale": values.abs().flatten().topk(few, largest=False).indices}
+    images, covered = [image], {}
+    grey = (255 * torch.tensor(loaded.preprocessing.mean)).round().byte()[:, None]
+    for name, places in parts.items():
+        images.append(image.flatten(2).index_fill(2, places, 0.0).view_as(image))
+        shown = pixels[0].flatten(1).clone()
+        shown[:, places.cpu()] = grey
+        covered[name] = shown.view_as(pixels[0]).permute(1, 2, 0).numpy()
+    with torch.no_grad():
+        found = probability_of(loaded.network, label.expand(3))(torch.cat(images)).tolist()
+    return Evidence(values[0].cpu().numpy(), covered, int(label), dict(zip(("whole", *parts), found, strict=True)))
+
+
 def runs(limit):
     """Return the latest kept measurements of detectors, newest first. Raises: InputError if the store cannot be reached."""
     from core.runs import Store

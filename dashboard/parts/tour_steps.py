@@ -1,0 +1,194 @@
+"""The six steps of the tour, each a function of the `Stage`: what can be done, and the answer once it may be seen."""
+
+import streamlit as st
+
+from core.errors import InputError
+from core.explanation.drawing import overlay
+from dashboard import compute
+from dashboard.charts import blocks as block_charts
+from dashboard.charts import detector as score_charts
+from dashboard.charts import trust as trust_charts
+from dashboard.charts import verdict as charts
+from dashboard.language import class_name, explain, set_name, t
+from dashboard.parts import pictures
+from dashboard.parts import tour_findings as findings
+from dashboard.parts import tour_numbers as numbers
+from dashboard.parts.chart import table
+from dashboard.parts.link import remember
+from dashboard.parts.looks import look_at
+from dashboard.parts.picture_view import enlarged
+from dashboard.parts.text import plain
+from dashboard.parts.tour_stage import said
+
+TILES = (2, 3, 4, 5)
+TOP = 4  # classes in a chart of one picture
+
+
+def look(stage):
+    """Step 1: a known and an unknown picture; who is the model surer of?"""
+    looks = look_at(stage.settings, [stage.known, stage.unknown])
+    if stage.known:
+        stage.guess()
+    if stage.unknown not in looks:
+        return
+    told = numbers.told(stage.settings, looks)
+    finding = findings.look(told.get(stage.known, (None,))[0], told[stage.unknown][0])
+    if stage.shown:
+        stage.told(finding)
+    for column, (picture_id, (one, verdict)) in zip(st.columns(len(told), gap="large"), told.items(), strict=True):
+        with column, st.container(horizontal=True, vertical_alignment="center"):
+            kind = t("tour.known_picture" if picture_id == stage.known else "tour.unknown_picture", name=plain(one.picture))
+            st.image(enlarged(looks[picture_id].seen), caption=kind, width=220, alt=kind)
+        if stage.shown:
+            with column:
+                _classes(stage, picture_id, verdict)
+
+
+def _classes(stage, picture_id, verdict):
+    """Draw the most probable classes of a picture."""
+    order = sorted(range(len(verdict.probabilities)), key=verdict.probabilities.__getitem__, reverse=True)[:TOP]
+    names, shares = [class_name(stage.settings.facts["classes"][k]) for k in order], [verdict.probabilities[k] for k in order]
+    figure = charts.class_bars(names, shares, "ID" if picture_id == stage.known else "OOD", {"confidence": t("verdict.confidence_axis")})
+    rows = [(name, round(100 * share, 3)) for name, share in zip(names, shares, strict=True)]
+    alt = t("verdict.classes_title", name=names[0], confidence=f"{100 * shares[0]:.1f}")
+    stage.chart(figure, alt=alt, table=table("class confidence", rows), key=f"tour_classes_{picture_id == stage.known}")
+
+
+def sure(stage):
+    """Step 2: a line-up of unknown pictures; which one is the model surest of?"""
+    looks = look_at(stage.settings, stage.cast.suspects.values())
+    if not looks:
+        return
+    told, finding = numbers.lined_up(stage.settings, stage.cast, looks)
+    if stage.shown:
+        stage.told(finding)
+    stage.guess({letter: one.picture for letter, (one, _) in told.items()})
+    if stage.cast.from_sets and not stage.presenting:
+        st.caption(t("tour.sure_chosen"))
+    with st.grid(4, min_column_width=110, gap="small"):
+        for letter, (one, _) in told.items():
+            caption = f"{one.picture}: {one.says} {findings.percent(one.confidence)}" if stage.shown else one.picture
+            st.image(enlarged(looks[stage.cast.suspects[letter]].seen), width="stretch", alt=t("tour.unknown_picture", name=one.picture), caption=caption)
+    if stage.shown and not stage.presenting:
+        shares = {f"{one.picture}: {one.says}": one.confidence for one, _ in sorted(told.values(), key=lambda each: -each[0].confidence)}
+        figure = charts.class_bars(list(shares), list(shares.values()), "OOD", {"confidence": t("verdict.confidence_axis")})
+        rows = [(name, round(100 * share, 3)) for name, share in shares.items()]
+        stage.chart(figure, alt=said(finding.headline), table=table("picture confidence", rows), key="tour_sure")
+
+
+def tiles(stage):
+    """Step 3: the picture in pieces; which block notices?"""
+    settings, picture = stage.settings, stage.known or stage.unknown
+    remember("tiles", TILES, numbers.TILES)
+    remember("shuffle", range(1000), 0)
+    looks = look_at(settings, [picture])
+    if picture not in looks:
+        return
+    stage.guess()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.select_slider(t("tour.tiles_slider"), TILES, format_func=lambda n: f"{n} × {n}", key="tiles", persist_state="session", width=320)
+        st.button(t("blocks.again"), icon=":material/shuffle:", on_click=_shuffle)
+    puzzle = compute.puzzle(settings.pack, picture, pictures.find(picture), tiles=count, seed=st.session_state["shuffle"])
+    finding, choice = numbers.tiled(settings, puzzle), compute.choice(settings.facts)
+    if stage.shown:
+        stage.told(finding)
+    left, right = st.columns((1, 2), gap="large") if stage.shown else (st.container(), None)
+    name = pictures.name_of(picture)
+    with left, st.container(horizontal=True):
+        st.image(enlarged(looks[picture].seen), caption=plain(name), width=200, alt=t("verdict.alt_picture", name=name))
+        st.image(enlarged(puzzle.seen), caption=t("blocks.puzzle", tiles=count), width=200, alt=t("blocks.alt_puzzle", name=name, tiles=count))
+    if stage.shown:
+        words = {key: t(f"blocks.{key}") for key in ("one", "selected")}
+        words |= {"axis": t("blocks.play_axis"), "this": plain(name), "mean": t("blocks.play_mean", n=choice.images)}
+        ratios = puzzle.original / puzzle.norms.clip(1e-12)
+        figure = block_charts.picture_bars(choice.blocks, ratios, choice.ratios, choice.selected, words)
+        columns = ([round(float(v), 4) for v in values] for values in (puzzle.original, puzzle.norms, ratios, choice.ratios))
+        with right:
+            rows = list(zip(choice.blocks, *columns, strict=True))
+            stage.chart(figure, alt=said(finding.headline), table=table("block norm_picture norm_of_puzzle ratio norm_ratio", rows), key="tour_tiles")
+
+
+def _shuffle():
+    st.session_state["shuffle"] = (st.session_state["shuffle"] + 1) % 1000
+
+
+def line(stage):
+    """Step 4: scores of known and unknown pictures; where does the line belong?"""
+    scores = numbers.scores(stage.settings)
+    remember("line", numbers.PLACES, 20)
+    labels = {place: f"{scores.threshold(place):.3g}" for place in numbers.PLACES}
+    place = st.select_slider(t("tour.line_slider"), numbers.PLACES, format_func=labels.get, key="line", persist_state="session")
+    mine = findings.line_at(scores.block["known"], scores.block["unknown"], scores.threshold(place))
+    counted = {"alarms": (mine.alarms, mine.known, mine.shares[0]), "missed": (mine.missed, mine.unknown, mine.shares[1])}
+    for column, (key, (count, of, share)) in zip(st.columns(2), counted.items(), strict=True):
+        column.metric(t(f"tour.line_{key}"), f"{100 * share:.1f}\u00a0%", border=True)
+        column.caption(t("tour.line_of", count=f"{count:,}", of=f"{of:,}"))
+    stage.guess()
+    finding = findings.line(scores.best, scores.team_line(scores.best), mine)
+    if stage.shown:
+        stage.told(finding)
+    words = {"score": t("blocks.norm_axis", block=compute.choice(stage.settings.facts).selected), "share": t("word.share"), "threshold": t("word.threshold")}
+    words |= {"ID": f"● {t('word.ID')}", "OOD": f"◆ {set_name(scores.ood)}", "says_ID": f"{t('word.ID')} →", "says_OOD": f"← {t('word.OOD')}"}
+    figure = score_charts.score_histogram(scores.block["known"], scores.block["unknown"], scores.edges, mine.threshold, words)
+    alt = t("tour.line_alt", alarms=f"{100 * mine.shares[0]:.1f}", missed=f"{100 * mine.shares[1]:.1f}")
+    rows = [(t(f"tour.line_{key}"), count, round(100 * share, 2)) for key, (count, _, share) in counted.items()]
+    stage.chart(figure, alt=alt, table=table("verdict count share", rows), key="tour_line")
+
+
+def why(stage):
+    """Step 5: a map of the evidence; does covering it change the model's mind?"""
+    settings, picture = stage.settings, stage.known or stage.unknown
+    names = compute.choice(settings.facts).blocks
+    remember("cam", names, names[-1])
+    looks = look_at(settings, [picture])
+    if picture not in looks:
+        return
+    stage.guess()
+    block = st.select_slider(t("tour.why_slider"), names, key="cam", persist_state="session", width=480)
+    try:
+        found = compute.evidence(settings.pack, picture, pictures.find(picture), block=block)
+    except InputError as error:
+        st.error(explain(error), icon=":material/error:")
+        return
+    says = class_name(settings.facts["classes"][found.label])
+    finding = numbers.reasons(block, found, says)
+    if stage.shown:
+        stage.told(finding)
+    seen = looks[picture].seen
+    shown = {"whole": seen, "map": overlay(seen, found.values)} | (found.covered if stage.shown else {})
+    with st.container(horizontal=True):
+        for part, pixels in shown.items():
+            caption = t(f"tour.why_{part}_caption", says=says, share=findings.percent(found.confidence.get(part, 0.0)))
+            st.image(enlarged(pixels), caption=caption, width=220, alt=caption)
+    if stage.shown and not stage.presenting:
+        parts = [t(f"tour.why_bar_{part}") for part in found.confidence]
+        figure = charts.class_bars(parts, list(found.confidence.values()), "ID", {"confidence": t("tour.why_axis", says=says)})
+        rows = [(part, round(100 * share, 3)) for part, share in zip(parts, found.confidence.values(), strict=True)]
+        stage.chart(figure, alt=said(finding.headline), table=table("picture confidence", rows), key="tour_why")
+
+
+def ask(stage):
+    """Step 6: how much may the machine decide, where only so much may be wrong?"""
+    remember("risk", numbers.RISKS, numbers.RISK)
+    stage.guess()
+    labels = {risk: f"{risk:g} %" for risk in numbers.RISKS}
+    risk = st.select_slider(t("trust.risk"), numbers.RISKS, format_func=labels.get, key="risk", persist_state="session", width=480)
+    try:
+        trust, found, share = numbers.hand_off(stage.settings, risk)
+    except InputError as error:
+        st.info(explain(error), icon=":material/info:")
+        return
+    if not stage.shown:
+        return
+    finding = numbers.asked(stage.settings, risk)
+    stage.told(finding)
+    titles = {name: t(f"trust.score_{name}") for name in found}
+    curves = {title: trust.curve(name, share=share) for name, title in titles.items()}
+    points = {titles[name]: (done.coverage, done.risk) if done.coverage else None for name, (_, done) in found.items()}
+    words = {"coverage": t("trust.coverage_axis"), "risk": t("trust.risk_axis"), "promise": t("trust.promise_line", risk=f"{risk:g}")}
+    figure = trust_charts.risk_coverage(curves, points, risk / 100, words, focus=next(iter(curves)))
+    rows = [(titles[name], *(round(100 * v, 2) for v in (done.coverage, done.risk))) for name, (_, done) in found.items()]
+    stage.chart(figure, alt=said(finding.headline), table=table("handoff_score coverage risk", rows), key="tour_ask")
+
+
+DRAW = {"look": look, "sure": sure, "tiles": tiles, "line": line, "why": why, "ask": ask}
