@@ -14,10 +14,10 @@ LESS, MOST = 0.5, 0.9  # shares that part the guesses of the last step
 
 
 def percent(fraction):
-    """Write a fraction in percent with one digit; what would read 100.0 or 0.0 without being it is written as a bound."""
-    if 0.9995 <= fraction < 1 or 0 < fraction < 0.0005:
-        return "> 99.9\u00a0%" if fraction > 0.5 else "< 0.1\u00a0%"
-    return f"{100 * fraction:.1f}\u00a0%"
+    """Write a fraction in percent with one digit. A softmax gives no class all or nothing: what would read so is written as a bound."""
+    if fraction < 0.0005:
+        return "<\u00a00.1\u00a0%"
+    return ">\u00a099.9\u00a0%" if fraction >= 0.9995 else f"{100 * fraction:.1f}\u00a0%"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Steps and answers are in the link, so that a reload, or a class that opens it, i
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.language import t
 from dashboard.parts.chart import CONFIG, show
@@ -14,18 +15,34 @@ from dashboard.parts.link import remember
 from dashboard.parts.tour_numbers import GUESSES, STEPS, Cast
 
 SHOWN = "shown"  # the answer of who asked to be shown it
-LARGE = "<style>:root { font-size: 130%; }</style>"  # Streamlit sets its type size for all visitors of a server alike; every other size follows this one
+# Only a step that has just begun is shown from its top: the function runs on every rerun, its module once.
+TOP = """let at;
+export default function(c) {
+  if (at !== c.data.at) document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0);
+  at = c.data.at;
+}"""
+# Streamlit sets type size and margins for all visitors of a server alike; every other size on the page follows the first.
+LARGE = """<style>
+:root { font-size: 125%; }
+[data-testid=stMainBlockContainer] { padding: 3rem 4rem 1rem; }
+[data-testid=stBottomBlockContainer] { padding: 0.5rem 4rem 1rem; }
+</style>"""
+HEIGHT = 300  # pixels of a chart that a class looks at, so that it fits below its finding
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step on screen. Attributes: number: from 1; pair: which two pictures take part; presenting: for a class to see."""
+    """One step on screen.
+
+    Attributes: number: from 1; pair: which two pictures take part; presenting: for a class to see; head: the place below the question.
+    """
 
     settings: Frame
     cast: Cast
     number: int
     pair: int
     presenting: bool
+    head: DeltaGenerator
 
     @property
     def step(self):
@@ -50,32 +67,35 @@ class Stage:
         return self.chosen is not None
 
     def guess(self, labels=None):
-        """Draw what can be answered, a button each. Args: labels: {guess: text}, by default all of the step."""
+        """Draw what can be answered, a button each, and one for who wants to be shown. Args: labels: {guess: text}, by default all of the step."""
         if self.shown and self.presenting:
             return
-        labels = labels or {guess: t(f"tour.{self.step}_guess_{guess}") for guess in GUESSES[self.step]}
+        labels = {guess: t(f"tour.{self.step}_guess_{guess}") for guess in GUESSES[self.step]} if labels is None else labels
         with st.container(horizontal=True, gap="small"):
             for guess, label in labels.items():
                 icon = ":material/check:" if guess == self.chosen else None
                 st.button(label, key=f"guess_{self.number}_{guess}", icon=icon, on_click=answer, args=(self.number, guess))
+            if not self.shown:
+                st.button(t("tour.show"), icon=":material/visibility:", type="tertiary", key="show_answer", on_click=answer, args=(self.number, SHOWN))
 
     def told(self, finding):
-        """Draw a finding, and whether the guess was right."""
-        st.header(said(finding.headline))
-        if finding.right and self.chosen != SHOWN:
-            right = self.chosen == finding.right
-            (st.success if right else st.info)(t("tour.guess_right" if right else "tour.guess_other"), icon=":material/check:" if right else ":material/info:")
-        if not self.presenting:
-            st.markdown("\n".join(f"- {said(line)}" for line in finding.lines))
-        elif finding.lines:
-            st.subheader(said(finding.lines[0]))
+        """Draw a finding, whether the guess was right, and more sentences: here or, for a class, the first alone right below the question."""
+        with self.head if self.presenting else st.container():
+            st.header(said(finding.headline))
+            if finding.right and self.chosen != SHOWN:
+                right = self.chosen == finding.right
+                (st.success if right else st.info)(
+                    t("tour.guess_right" if right else "tour.guess_other"), icon=":material/check:" if right else ":material/info:"
+                )
+            if not self.presenting:
+                st.markdown("\n".join(f"- {said(line)}" for line in finding.lines))
 
     def chart(self, figure, *, alt, table, key):
-        """Draw a chart, larger and without its table where a class looks on."""
+        """Draw a chart; for a class with larger type, and without its table."""
         if not self.presenting:
             show(figure, alt=alt, table=table, key=key)
             return
-        figure.update_layout(font={"size": 18})
+        figure.update_layout(font={"size": 17}, height=HEIGHT)
         st.plotly_chart(figure, alt=alt, key=key, config={**CONFIG, "displayModeBar": False})
 
 

@@ -22,13 +22,13 @@ from dashboard.parts.tour_stage import said
 
 TILES = (2, 3, 4, 5)
 TOP = 4  # classes in a chart of one picture
+SIDE = 220  # pixels of a picture on screen
 
 
 def look(stage):
     """Step 1: a known and an unknown picture; who is the model surer of?"""
     looks = look_at(stage.settings, [stage.known, stage.unknown])
-    if stage.known:
-        stage.guess()
+    stage.guess(None if stage.known else {})
     if stage.unknown not in looks:
         return
     told = numbers.told(stage.settings, looks)
@@ -36,12 +36,14 @@ def look(stage):
     if stage.shown:
         stage.told(finding)
     for column, (picture_id, (one, verdict)) in zip(st.columns(len(told), gap="large"), told.items(), strict=True):
-        with column, st.container(horizontal=True, vertical_alignment="center"):
-            kind = t("tour.known_picture" if picture_id == stage.known else "tour.unknown_picture", name=plain(one.picture))
-            st.image(enlarged(looks[picture_id].seen), caption=kind, width=220, alt=kind)
-        if stage.shown:
-            with column:
-                _classes(stage, picture_id, verdict)
+        kind = t("tour.known_picture" if picture_id == stage.known else "tour.unknown_picture", name=plain(one.picture))
+        with column:
+            beside = st.columns((1, 2)) if stage.presenting and stage.shown else (st.container(),) * 2
+            with beside[0]:
+                st.image(enlarged(looks[picture_id].seen), caption=kind, width="stretch" if stage.presenting and stage.shown else SIDE, alt=kind)
+            if stage.shown:
+                with beside[1]:
+                    _classes(stage, picture_id, verdict)
 
 
 def _classes(stage, picture_id, verdict):
@@ -65,7 +67,7 @@ def sure(stage):
     stage.guess({letter: one.picture for letter, (one, _) in told.items()})
     if stage.cast.from_sets and not stage.presenting:
         st.caption(t("tour.sure_chosen"))
-    with st.grid(4, min_column_width=110, gap="small"):
+    with st.grid(len(told) if stage.presenting else 4, min_column_width=110, gap="small"):
         for letter, (one, _) in told.items():
             caption = f"{one.picture}: {one.says} {findings.percent(one.confidence)}" if stage.shown else one.picture
             st.image(enlarged(looks[stage.cast.suspects[letter]].seen), width="stretch", alt=t("tour.unknown_picture", name=one.picture), caption=caption)
@@ -84,19 +86,24 @@ def tiles(stage):
     looks = look_at(settings, [picture])
     if picture not in looks:
         return
-    stage.guess()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.select_slider(t("tour.tiles_slider"), TILES, format_func=lambda n: f"{n} × {n}", key="tiles", persist_state="session", width=320)
         st.button(t("blocks.again"), icon=":material/shuffle:", on_click=_shuffle)
+    stage.guess()
     puzzle = compute.puzzle(settings.pack, picture, pictures.find(picture), tiles=count, seed=st.session_state["shuffle"])
     finding, choice = numbers.tiled(settings, puzzle), compute.choice(settings.facts)
     if stage.shown:
         stage.told(finding)
-    left, right = st.columns((1, 2), gap="large") if stage.shown else (st.container(), None)
+    left, right = st.columns((2, 3) if stage.presenting else (1, 2), gap="large") if stage.shown else (st.container(), None)
     name = pictures.name_of(picture)
     with left, st.container(horizontal=True):
-        st.image(enlarged(looks[picture].seen), caption=plain(name), width=200, alt=t("verdict.alt_picture", name=name))
-        st.image(enlarged(puzzle.seen), caption=t("blocks.puzzle", tiles=count), width=200, alt=t("blocks.alt_puzzle", name=name, tiles=count))
+        st.image(enlarged(looks[picture].seen), caption=plain(name), width=SIDE * 2 // 3 if stage.presenting else SIDE, alt=t("verdict.alt_picture", name=name))
+        st.image(
+            enlarged(puzzle.seen),
+            caption=t("blocks.puzzle", tiles=count),
+            width=SIDE * 2 // 3 if stage.presenting else SIDE,
+            alt=t("blocks.alt_puzzle", name=name, tiles=count),
+        )
     if stage.shown:
         words = {key: t(f"blocks.{key}") for key in ("one", "selected")}
         words |= {"axis": t("blocks.play_axis"), "this": plain(name), "mean": t("blocks.play_mean", n=choice.images)}
@@ -120,19 +127,23 @@ def line(stage):
     place = st.select_slider(t("tour.line_slider"), numbers.PLACES, format_func=labels.get, key="line", persist_state="session")
     mine = findings.line_at(scores.block["known"], scores.block["unknown"], scores.threshold(place))
     counted = {"alarms": (mine.alarms, mine.known, mine.shares[0]), "missed": (mine.missed, mine.unknown, mine.shares[1])}
-    for column, (key, (count, of, share)) in zip(st.columns(2), counted.items(), strict=True):
-        column.metric(t(f"tour.line_{key}"), f"{100 * share:.1f}\u00a0%", border=True)
-        column.caption(t("tour.line_of", count=f"{count:,}", of=f"{of:,}"))
-    stage.guess()
-    finding = findings.line(scores.best, scores.team_line(scores.best), mine)
-    if stage.shown:
-        stage.told(finding)
+    left, right = st.columns((1, 2), gap="medium")
+    with left:
+        for key, (count, of, share) in counted.items():
+            with st.container(border=True):
+                st.metric(t(f"tour.line_{key}"), f"{100 * share:.1f}\u00a0%")
+                if not stage.presenting:
+                    st.caption(t("tour.line_of", count=f"{count:,}", of=f"{of:,}"))
     words = {"score": t("blocks.norm_axis", block=compute.choice(stage.settings.facts).selected), "share": t("word.share"), "threshold": t("word.threshold")}
     words |= {"ID": f"● {t('word.ID')}", "OOD": f"◆ {set_name(scores.ood)}", "says_ID": f"{t('word.ID')} →", "says_OOD": f"← {t('word.OOD')}"}
     figure = score_charts.score_histogram(scores.block["known"], scores.block["unknown"], scores.edges, mine.threshold, words)
     alt = t("tour.line_alt", alarms=f"{100 * mine.shares[0]:.1f}", missed=f"{100 * mine.shares[1]:.1f}")
     rows = [(t(f"tour.line_{key}"), count, round(100 * share, 2)) for key, (count, _, share) in counted.items()]
-    stage.chart(figure, alt=alt, table=table("verdict count share", rows), key="tour_line")
+    with right:
+        stage.chart(figure, alt=alt, table=table("verdict count share", rows), key="tour_line")
+    stage.guess()
+    if stage.shown:
+        stage.told(findings.line(scores.best, scores.team_line(scores.best), mine))
 
 
 def why(stage):
@@ -143,8 +154,8 @@ def why(stage):
     looks = look_at(settings, [picture])
     if picture not in looks:
         return
-    stage.guess()
     block = st.select_slider(t("tour.why_slider"), names, key="cam", persist_state="session", width=480)
+    stage.guess()
     try:
         found = compute.evidence(settings.pack, picture, pictures.find(picture), block=block)
     except InputError as error:
@@ -156,10 +167,10 @@ def why(stage):
         stage.told(finding)
     seen = looks[picture].seen
     shown = {"whole": seen, "map": overlay(seen, found.values)} | (found.covered if stage.shown else {})
-    with st.container(horizontal=True):
+    with st.grid(4, min_column_width=140, gap="small"):
         for part, pixels in shown.items():
             caption = t(f"tour.why_{part}_caption", says=says, share=findings.percent(found.confidence.get(part, 0.0)))
-            st.image(enlarged(pixels), caption=caption, width=220, alt=caption)
+            st.image(enlarged(pixels), caption=caption, width="stretch", alt=caption)
     if stage.shown and not stage.presenting:
         parts = [t(f"tour.why_bar_{part}") for part in found.confidence]
         figure = charts.class_bars(parts, list(found.confidence.values()), "ID", {"confidence": t("tour.why_axis", says=says)})
@@ -170,9 +181,9 @@ def why(stage):
 def ask(stage):
     """Step 6: how much may the machine decide, where only so much may be wrong?"""
     remember("risk", numbers.RISKS, numbers.RISK)
-    stage.guess()
     labels = {risk: f"{risk:g} %" for risk in numbers.RISKS}
     risk = st.select_slider(t("trust.risk"), numbers.RISKS, format_func=labels.get, key="risk", persist_state="session", width=480)
+    stage.guess()
     try:
         trust, found, share = numbers.hand_off(stage.settings, risk)
     except InputError as error:

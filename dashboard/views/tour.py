@@ -6,7 +6,7 @@ from dashboard.language import t
 from dashboard.parts import tour_numbers as numbers
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, to_page
-from dashboard.parts.tour_stage import LARGE, SHOWN, Stage, answer, forget, go, present, recall, restart
+from dashboard.parts.tour_stage import LARGE, SHOWN, TOP, Stage, answer, forget, go, present, recall, restart
 from dashboard.parts.tour_steps import DRAW
 from dashboard.parts.worksheet import offer
 
@@ -26,26 +26,28 @@ def main():
     number = st.session_state["step"]
     recall(number)
     step = numbers.STEPS[number - 1]
-    st.progress(number / LAST, t("tour.progress", number=number, last=LAST))
+    if presenting:
+        st.html(LARGE)
+    else:
+        st.progress(number / LAST, t("tour.progress", number=number, last=LAST))
     st.title(t(f"tour.{step}_question"))
     load(settings)
     cast = numbers.cast(settings)
     remember("pair", range(len(cast.pairs)), 0)
-    stage = Stage(settings, cast, number, st.session_state["pair"], presenting)
-    if presenting:
-        st.html(LARGE)
-    if stage.known is None and not presenting:
-        st.info(t("tour.no_known"), icon=":material/info:")
-    do = st.container()
+    stage = Stage(settings, cast, number, st.session_state["pair"], presenting, st.container())
+    if not presenting:
+        if stage.known is None:
+            stage.head.info(t("tour.no_known"), icon=":material/info:")
+        stage.head.markdown(f":material/front_hand: **{t(f'tour.{step}_do')}**")
+    elif not stage.shown:
+        stage.head.subheader(t(f"tour.{step}_do"))
     DRAW[step](stage)
-    if not (presenting and stage.shown):
-        do.markdown(f":material/front_hand: **{t(f'tour.{step}_do')}**")
-    if not stage.shown:
-        st.button(t("tour.show"), icon=":material/visibility:", key="show_answer", on_click=answer, args=(number, SHOWN))
-    elif not presenting:
+    if stage.shown and not presenting:
         st.markdown(t(f"tour.{step}_why"))
         to_page(f"views/{CLOSER[step]}.py", t("tour.closer"), icon=":material/arrow_outward:")
-    onward(stage)
+    st.components.v2.component("tour_top", js=TOP)(data={"at": number}, key="tour_top")
+    with st.bottom if presenting else st.container():
+        onward(stage)
     if not presenting:
         offer(settings)
 
@@ -54,11 +56,9 @@ def onward(stage):
     """Draw the way back and on, for the arrow keys too. Who presents sees the answer before the next question."""
     number, reveal = stage.number, stage.presenting and not stage.shown
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(t("tour.back"), icon=":material/arrow_back:", shortcut="Left", key="tour_back", disabled=number == 1, on_click=go, args=(max(number - 1, 1),))
+        st.button(t("tour.back"), shortcut="Left", key="tour_back", disabled=number == 1, on_click=go, args=(max(number - 1, 1),))
         st.button(
             t("tour.next"),
-            icon=":material/arrow_forward:",
-            icon_position="right",
             type="primary",
             shortcut="Right",
             key="tour_next",
@@ -68,11 +68,13 @@ def onward(stage):
         )
         if stage.step in ("look", "tiles", "why") and len(stage.cast.pairs) > 1:
             st.button(t("tour.another"), icon=":material/autorenew:", key="tour_another", on_click=_another, args=(len(stage.cast.pairs),))
-        st.button(t("tour.restart"), icon=":material/restart_alt:", key="tour_restart", on_click=restart)
         if stage.presenting:
             st.button(t("tour.present_end"), icon=":material/close_fullscreen:", shortcut="Escape", key="tour_present", on_click=present, args=(False,))
+            st.caption(t("tour.progress", number=number, last=LAST))
         else:
-            st.button(t("tour.present"), icon=":material/co_present:", key="tour_present", on_click=present, args=(True,), help=t("tour.present_help"))
+            st.button(t("tour.restart"), icon=":material/restart_alt:", key="tour_restart", on_click=restart)
+            about = t("tour.present_help")
+            st.button(t("tour.present"), icon=":material/co_present:", key="tour_present", on_click=present, args=(True,), help=about)
 
 
 def _another(count):
