@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -59,6 +60,12 @@ def query(page):
 
 def words(page):
     return page.get_by_text(SAYS)
+
+
+def grave(page):
+    """Return the serious faults of accessibility that axe finds."""
+    found = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
+    return [f"{v['id']}: {v['help']}: {n['html'][:200]}" for v in found for n in v["nodes"]]
 
 
 def test_start_page_says_a_verdict(visit):
@@ -442,6 +449,32 @@ def test_a_run_is_paused_stepped_cancelled_and_opened_again(visit, page):
     expect(again.get_by_text(re.compile("^(Every method answers as|Another answer than)"))).to_be_visible()
 
 
+def test_why_shows_the_evidence_of_any_block_and_the_report_says_it_in_both_languages(visit, page):
+    visit(pack="toybox-m-tlat", picture="toybox:test/2")
+    page.get_by_text("Why this verdict?").click()
+    finding = page.get_by_role("heading", name=re.compile(r"^Grad-CAM: half of what speaks for duck lies on \d+\s% of the picture"))
+    expect(finding).to_be_visible()
+    first = finding.inner_text()
+    slider = page.locator(".st-key-why_block").get_by_role("slider")
+    slider.focus()
+    for _ in range(3):
+        slider.press("ArrowLeft")
+    expect(finding).not_to_have_text(first)
+    assert query(page)["why"] == "True" and query(page)["why_block"].startswith("layer")
+    chart = page.locator(".st-key-why_chart").get_by_test_id("stPlotlyChart")
+    chart.hover()
+    expect(chart.get_by_text(re.compile("of the evidence on duck"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"alone: duck"))).to_be_visible()  # from the background
+    assert not grave(page)
+    for language, name in (("English", "Download a report"), ("한국어", "보고서 내려받기")):
+        page.get_by_role("radio", name=language).click()
+        settle(page)
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        report = Path(download.value.path()).read_text("utf-8")
+        assert f'lang="{"en" if language == "English" else "ko"}"' in report and "<script" not in report and "http" not in report.replace("http-equiv", "")
+
+
 PAGES = ["", "blocks", "detector", "confidence", "trust", "training", "adaptation", "corruptions", "workshop", "runs"]
 
 
@@ -454,9 +487,7 @@ def test_axe_finds_nothing_serious(visit, page, path, scheme):
     visit(path)
     seen = page.get_by_test_id("stImage" if path == "workshop" else "stPlotlyChart")
     expect(seen.first).to_be_visible()  # an empty page has no faults
-    found = Axe().run(page).response["violations"]
-    grave = [v for v in found if v["impact"] in ("serious", "critical")]
-    assert not [f"{v['id']}: {v['help']}: {n['html'][:200]}" for v in grave for n in v["nodes"]]
+    assert not grave(page)
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -70,8 +70,8 @@ def test_the_map_is_that_of_core_at_any_block(visit, pack, language):
         healthy(page.select_slider(key="why_block").set_value(block).run())
         one = of_core(pack, "toybox:test/2", block=block)
         (row, column), half = place(one.values)
-        found = {"block": block, "method": words["explanation.gradcam"], "name": words["class.duck"], "half": f"{100 * half:.0f}", "place": words[f"why.place_{row}{column}"]}
-        assert words["why.found_class"].format(**found) in [h.value for h in page.header]
+        found = {"method": words["explanation.gradcam"], "name": words["class.duck"], "half": f"{100 * half:.0f}"}
+        assert words["why.found_class"].format(**found, place=words[f"why.place_{row}{column}"]) in [h.value for h in page.header]
         assert shares(page).iloc[:, 2].tolist() == pytest.approx((100 * regions(one.values)).ravel().round(2).tolist(), abs=0.011)
         assert f"**{one.deletion:.2f}**" in texts(page) and f"**{one.insertion:.2f}**" in texts(page)
     assert str(measured(PACK)["gradcam"].pictures) in texts(page)
