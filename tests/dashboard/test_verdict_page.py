@@ -97,6 +97,7 @@ def test_the_verdict_is_that_of_core(language, pack, spec):
     assert top == [class_name(language, verdict.class_name), pytest.approx(100 * verdict.confidence, abs=1e-3)]
     scores = table(page, "agreement_chart").iloc[:, 1].tolist()
     assert scores == pytest.approx([opinion.score for opinion in verdict.opinions.values()])
+    assert words(language, "report.button") in [button.proto.label for button in page.get("download_button")]
 
 
 def test_keep_moves_the_threshold(language, pack):
