@@ -95,13 +95,13 @@ def tiles(stage):
     if stage.shown:
         stage.told(finding)
     left, right = st.columns((2, 3) if stage.presenting else (1, 2), gap="large") if stage.shown else (st.container(), None)
-    name = pictures.name_of(picture)
+    name, side = pictures.name_of(picture), SIDE * 2 // 3 if stage.presenting else SIDE
     with left, st.container(horizontal=True):
-        st.image(enlarged(looks[picture].seen), caption=plain(name), width=SIDE * 2 // 3 if stage.presenting else SIDE, alt=t("verdict.alt_picture", name=name))
+        st.image(enlarged(looks[picture].seen), caption=plain(name), width=side, alt=t("verdict.alt_picture", name=name))
         st.image(
             enlarged(puzzle.seen),
             caption=t("blocks.puzzle", tiles=count),
-            width=SIDE * 2 // 3 if stage.presenting else SIDE,
+            width=side,
             alt=t("blocks.alt_puzzle", name=name, tiles=count),
         )
     if stage.shown:
