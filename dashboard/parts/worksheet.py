@@ -20,10 +20,10 @@ STYLE = """
 body { font: 11pt/1.45 'Pretendard', 'Noto Sans KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif; max-width: 178mm; margin: 8mm auto; color: #000; }
 h1 { font-size: 18pt; margin: 0 0 2mm; } h2 { font-size: 13pt; margin: 0 0 1mm; } p { margin: 0 0 2mm; }
 section { break-inside: avoid; border-top: 1px solid #000; padding: 3mm 0; }
-figure { display: inline-block; margin: 0 3mm 2mm 0; text-align: center; font-size: 9pt; }
-img { width: 24mm; height: 24mm; image-rendering: pixelated; display: block; }
+figure { display: inline-block; margin: 0 2mm 2mm 0; text-align: center; font-size: 9pt; }
+img { width: 19mm; height: 19mm; margin: 0 auto; image-rendering: pixelated; display: block; }
 ul.guess { list-style: none; padding: 0; margin: 0 0 2mm; } ul.guess li { display: inline-block; margin-right: 6mm; } ul.guess li::before { content: "☐ "; }
-.field { display: inline-block; min-width: 40mm; border-bottom: 1px solid #000; margin: 0 6mm 0 2mm; }
+.field { display: inline-block; min-width: 32mm; border-bottom: 1px solid #000; margin: 0 6mm 0 2mm; }
 .room { border-bottom: 1px dotted #555; height: 9mm; } .label, .link { font-size: 9pt; color: #333; } .link { overflow-wrap: anywhere; }
 .answer { border: 1px solid #000; padding: 2mm 3mm; } .answer p:last-child { margin: 0; }
 """
@@ -71,7 +71,7 @@ def tasks(settings, with_answers):
     made = []
     for number, step in enumerate(numbers.STEPS, 1):
         images = tuple((data_url(compute.look(settings.pack, i, pictures.find(i)).seen), caption) for i, caption in shown.get(step, ()))
-        guesses = tuple(cast.suspects if step == "sure" else (t(f"tour.{step}_guess_{guess}") for guess in numbers.GUESSES[step]))
+        guesses = tuple(cast.suspects) if step == "sure" else tuple(t(f"tour.{step}_guess_{guess}") for guess in numbers.GUESSES[step] if step != "line")
         link = f"{address}?{urlencode({'lang': language(), 'pack': settings.pack, 'step': number})}"
         answer = None
         if found is not None:

@@ -475,7 +475,29 @@ def test_why_shows_the_evidence_of_any_block_and_the_report_says_it_in_both_lang
         assert f'lang="{"en" if language == "English" else "ko"}"' in report and "<script" not in report and "http" not in report.replace("http-equiv", "")
 
 
-PAGES = ["", "blocks", "detector", "confidence", "trust", "training", "adaptation", "corruptions", "workshop", "runs"]
+def test_walk_the_tour_by_the_arrow_keys(visit):
+    page = visit("tour", pack="toybox", present=1)
+    titles = []
+    for number in range(1, 7):
+        expect(page.get_by_text(f"Step {number} of 6", exact=True)).to_be_visible()
+        settle(page)
+        titles.append(page.get_by_role("heading", level=1).inner_text())
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("heading", level=2)).to_have_count(1)  # the answer
+        settle(page)
+        if number < 6:
+            page.keyboard.press("ArrowRight")
+    assert len(set(titles)) == 6 and query(page)["step"] == "6"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Present to a class").wait_for()
+    page.get_by_text("Worksheet to print").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the worksheet").click()
+    sheet = Path(download.value.path()).read_text("utf-8")
+    assert f"{urlsplit(page.url).netloc}/tour?" in sheet and all(title in sheet for title in titles)
+
+
+PAGES = ["", "tour", "blocks", "detector", "confidence", "trust", "training", "adaptation", "corruptions", "workshop", "runs"]
 
 
 @pytest.mark.parametrize("path", PAGES)
