@@ -78,14 +78,14 @@ def cam(asked, seen, block=None):
     """
     key = asked.key(FAST, block)
     if key not in kept():
-        kept().add(key, _map(asked.pack, seen, FAST, block))
+        kept().add(key, _map(asked, seen, FAST, block))
     return kept().get(key)
 
 
 def tasks(asked, seen):
     """Return the `Task`s that answer a question, the fast ones first. Args: seen: (S, S, 3) uint8, the network's input."""
     names = [name for name in EXPLANATIONS if name not in (FAST, MASK)]
-    found = [Task(asked.key(name), name, lambda report, name=name: _map(asked.pack, seen, name)) for name in names]
+    found = [Task(asked.key(name), name, lambda report, name=name: _map(asked, seen, name)) for name in names]
     found.append(Task(asked.key(MASKS), MASKS, lambda report: _masks(asked, seen, report)))
     other = asked.example and pictures.find(asked.example)  # here, since a thread has no session to find uploads in
     for name, how in CHANGES.items():
@@ -109,12 +109,20 @@ def _image(loaded, seen):
     return loaded.preprocessing.normalise(stack([seen]).to(loaded.device))
 
 
-def _map(pack, seen, method, block=None):
+def _floors(asked):
+    """Return the dict in which what random orders gave on this picture is kept."""
+    key = asked.key("floors")
+    if key not in kept():
+        kept().add(key, {})
+    return kept().get(key)
+
+
+def _map(asked, seen, method, block=None):
     from core.explanation.explained import explained
 
-    loaded = compute.unfitted(pack)
+    loaded = compute.unfitted(asked.pack)
     try:
-        return explained(method, loaded, _image(loaded, seen), block=block)
+        return explained(method, loaded, _image(loaded, seen), block=block, floors=_floors(asked))
     except InputError as error:  # not every network has every map: the sentence is the answer
         return error
 
@@ -126,7 +134,7 @@ def _masks(asked, seen, report):
     loaded = compute.unfitted(asked.pack)
     image, began = _image(loaded, seen), time.perf_counter()
     found = find_masks(loaded.network, image, progress=report)
-    kept().add(asked.key(MASK), weighed(MASK, loaded, image, agreed(found), time.perf_counter() - began, classes=found.classes))
+    kept().add(asked.key(MASK), weighed(MASK, loaded, image, agreed(found), time.perf_counter() - began, classes=found.classes, floors=_floors(asked)))
     alone, without = (loaded.preprocessing.pixels(each)[0] for each in (found.kept, found.removed))
     shares = (found.keep.mean().item(), found.remove.mean().item())
     return Masked(alone, without, *shares, *(v.item() for v in (found.confidence_kept, found.confidence_removed, found.cds, found.cds_reverse)))

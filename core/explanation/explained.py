@@ -10,7 +10,7 @@ from core.explanation import EXPLANATIONS, OF_NORM, explain
 from core.explanation.common import classes_of, norm_of
 from core.explanation.faithfulness import area, deletion, insertion, probability_of, random_maps
 
-RANDOM = 3  # random orders that deletion and insertion are held against
+ORDERS = 9  # random orders that a map is held against: one that knows nothing comes before all of them once in ten times
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Explained:
     """A map with its faithfulness on this picture.
 
     Attributes: method: of EXPLANATIONS; block: whose map or norm it is, or None; values: (S, S) float32 array, signed; seconds: to make the map.
-        deletion, insertion: areas under the class's probability, or under the block's FeatureNorm for those of `OF_NORM`; random: the same of
-        random orders, {"deletion", "insertion"}. Lower deletion and higher insertion are better.
+        deletion, insertion: areas under the class's probability, or under the block's FeatureNorm for those of `OF_NORM`, as pixels leave or return;
+        lower, higher is better. random_deletion, random_insertion: the best such areas of `ORDERS` random orders.
     """
 
     method: str
@@ -28,7 +28,8 @@ class Explained:
     seconds: float
     deletion: float
     insertion: float
-    random: dict
+    random_deletion: float
+    random_insertion: float
 
     @property
     def title(self):
@@ -37,41 +38,59 @@ class Explained:
     @property
     def peak(self):
         """The column and the row of the highest pixel."""
-        return tuple(reversed([int(i) for i in np.unravel_index(self.values.argmax(), self.values.shape)]))
+        return _column_and_row(self.values.argmax(), self.values.shape)
+
+    @property
+    def trough(self):
+        """The column and the row of the lowest pixel."""
+        return _column_and_row(self.values.argmin(), self.values.shape)
 
     @property
     def positive(self):
-        """The share of the map that is positive, in [0, 1]."""
+        """The share of the map that is positive, in [0, 1]: of the sum of its absolute values."""
         return float(self.values.clip(0).sum() / max(np.abs(self.values).sum(), 1e-12))
 
     @property
-    def better_than_random(self):
-        """Whether its order takes the evidence away faster, and gives it back faster, than random ones do on this picture."""
-        return self.deletion < self.random["deletion"] and self.insertion > self.random["insertion"]
+    def deletes(self):
+        """Whether its order takes the evidence away faster than all random ones."""
+        return self.deletion < self.random_deletion
+
+    @property
+    def inserts(self):
+        """Whether its order gives the evidence back faster than all random ones."""
+        return self.insertion > self.random_insertion
 
 
-def explained(method, pack, image, *, target=None, block=None):
+def explained(method, pack, image, *, target=None, block=None, floors=None):
     """Explain one picture and measure the map on it.
 
     Args: method: of EXPLANATIONS. pack: a loaded `Pack`. image: (1, 3, S, S), preprocessed, on its device.
         target: index of a class, by default the predicted one. block: by default the selected one for those of `OF_NORM`, else the method's own.
+        floors: a dict that keeps what random orders gave, to be handed on to other methods of the same picture and class.
     Returns: `Explained`. Raises: InputError as `core.explanation.explain`.
     """
     at = block or (pack.selection.selected if method in OF_NORM else None)
     classes = classes_of(pack.network, image, target)
     began = time.perf_counter()
     values = explain(method, pack.network, image, target=classes, block=at)
-    return weighed(method, pack, image, values, time.perf_counter() - began, classes=classes, block=at)
+    return weighed(method, pack, image, values, time.perf_counter() - began, classes=classes, block=at, floors=floors)
 
 
-def weighed(method, pack, image, values, seconds, *, classes, block=None):
+def weighed(method, pack, image, values, seconds, *, classes, block=None, floors=None):
     """Measure a map that is there already. Args: values: (1, S, S); seconds: that it took; classes: (1,) int64; the others, Returns: as `explained`."""
-    copies = image.expand(1 + RANDOM, -1, -1, -1)
-    measure = norm_of(pack.network, block) if method in OF_NORM else probability_of(pack.network, classes.expand(len(copies)))
-    orders = torch.cat([values, random_maps(copies[1:], generator=torch.Generator().manual_seed(0))])
-    areas = {way.__name__: area(way(measure, copies, orders)).tolist() for way in (deletion, insertion)}
-    floors = {way: sum(found[1:]) / RANDOM for way, found in areas.items()}
-    return Explained(method, block, values[0].cpu().numpy(), seconds, areas["deletion"][0], areas["insertion"][0], floors)
+    of_norm, floors = method in OF_NORM, {} if floors is None else floors
+
+    def areas(orders):
+        measure = norm_of(pack.network, block) if of_norm else probability_of(pack.network, classes.expand(len(orders)))
+        images = image.expand(len(orders), -1, -1, -1)
+        return area(deletion(measure, images, orders)), area(insertion(measure, images, orders))
+
+    measured = block if of_norm else None
+    if measured not in floors:
+        away, back = areas(random_maps(image.expand(ORDERS, -1, -1, -1), generator=torch.Generator().manual_seed(0)))
+        floors[measured] = away.min().item(), back.max().item()
+    removed, restored = (of.item() for of in areas(values))
+    return Explained(method, block, values[0].cpu().numpy(), seconds, removed, restored, *floors[measured])
 
 
 def regions(values, side=8):
@@ -96,3 +115,8 @@ def place(values):
     half = int(np.searchsorted(positive.cumsum(), positive.sum() / 2)) + 1
     row, column = np.unravel_index(regions(values.clip(0), 3).argmax(), (min(3, len(values)),) * 2)
     return (int(row), int(column)), half / values.size
+
+
+def _column_and_row(flat, shape):
+    row, column = np.unravel_index(flat, shape)
+    return int(column), int(row)

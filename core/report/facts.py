@@ -4,55 +4,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-import torch
 
 from core.calibration import confidence_of
 from core.detectors import DEFAULT
 from core.errors import InputError
-from core.explanation import EXPLANATIONS, OF_NORM, explain
-from core.explanation.common import norm_of
-from core.explanation.faithfulness import area, deletion, insertion, probability_of, random_maps
+from core.explanation import EXPLANATIONS
+from core.explanation.explained import explained
 from core.images.preprocess import stack
 from core.provenance import pack_hash, provenance
 from core.report import METHODS, RISK, SHARE
 from core.table import look_up
 from core.trust import Trust
 
-ORDERS = 9  # random orders that a map is held against: one that knows nothing comes before all of them once in ten times
 SCORE = "both"  # the hand-off's: unknown pictures and wrong answers may come, and it minds either
-ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
-
-
-@dataclass(frozen=True)
-class Map:
-    """What one explanation shows in a picture, and what its pixels do to the network.
-
-    Attributes:
-        method: of `core.explanation.EXPLANATIONS`; block: whose norm is explained, None for the class; values: (S, S) float array, signed.
-        peak, trough: (x, y) of the highest and the lowest pixel, from the upper left.
-        deletion, insertion: areas under the class's probability, or the block's norm, as pixels leave or return; lower, higher is better.
-        random_deletion, random_insertion: the best such area of `ORDERS` random orders.
-    """
-
-    method: str
-    block: str | None
-    values: np.ndarray
-    peak: tuple
-    trough: tuple
-    deletion: float
-    insertion: float
-    random_deletion: float
-    random_insertion: float
-
-    @property
-    def positive(self):
-        """Return the share of the map that is positive, in [0, 1]: of the sum of its absolute values."""
-        return float(self.values.clip(0).sum() / max(np.abs(self.values).sum(), 1e-12))
-
-    def place(self, point):
-        """Name the ninth of the picture that a pixel lies in: "upper_left" to "lower_right", "middle_centre" in the middle."""
-        x, y = (3 * at // len(self.values) for at in point)
-        return f"{ROWS[y]}_{COLUMNS[x]}"
 
 
 @dataclass(frozen=True)
@@ -89,7 +53,8 @@ class Facts:
         detector, verdict, score, threshold, p_value, keep: who decided, "ID" or "OOD", and by which numbers; held_out: known pictures behind them.
         opinions: {detector: `core.verdict.Opinion`}; members: {member of the consensus: p-value}.
         block, norm_ratio: selected, and why; norm: of this picture; norm_mean: of known ones; norm_higher: share of these with no lower norm.
-        hand_off: `HandOff`, None where the pack has too few labelled pictures or no consensus; maps: of `Map`s; missing: methods that this network cannot have.
+        hand_off: `HandOff`, None where the pack has too few labelled pictures or no consensus.
+        maps: of `core.explanation.explained.Explained`; missing: methods that this network cannot have.
         seen: (S, S, 3) uint8, the network's input.
     """
 
@@ -142,14 +107,14 @@ class Facts:
         return min(self.members, key=self.members.get, default=None)
 
 
-def gather(pack, item, *, spec=None, detector=DEFAULT, keep=0.95, risk=RISK, share=SHARE, methods=METHODS, trust=None, seed=0):
+def gather(pack, item, *, spec=None, detector=DEFAULT, keep=0.95, risk=RISK, share=SHARE, methods=METHODS, trust=None):
     """Measure a picture.
 
     Args:
         pack: a `core.packs.pack.Pack`. item: a `core.images.item.Item`. spec: "SOURCE/INDEX" by which the command line finds it, None for a file.
         detector, keep: who decides, and the share of known pictures that it keeps. risk, share: of the hand-off, as `core.trust.Trust.rule`; a pack
             that measured no unknown pictures takes the share as 0. methods: of `core.explanation.EXPLANATIONS`.
-        trust: the pack's `core.trust.Trust` where there is one already. seed: of the random orders.
+        trust: the pack's `core.trust.Trust` where there is one already.
     Returns: `Facts`.
     Raises: InputError if the picture cannot be read, or a name or fraction is none.
     """
@@ -162,7 +127,7 @@ def gather(pack, item, *, spec=None, detector=DEFAULT, keep=0.95, risk=RISK, sha
     second = np.argsort(verdict.probabilities)[::-1][:2][-1]  # of a single class, itself
     block, known = verdict.block, pack.reference.held_out
     norm, norms = measured.norm(block).item(), known.norm(block)
-    maps, missing = _explained(pack, pack.preprocessing.normalise(pixels.to(pack.device)), verdict.label, methods, seed)
+    maps, missing = _explained(pack, pack.preprocessing.normalise(pixels.to(pack.device)), verdict.label, methods)
     return Facts(
         file="".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in item.name),
         spec=spec,
@@ -226,33 +191,14 @@ def _hand_off(pack, measured, risk, share, trust):
     )
 
 
-def _explained(pack, image, label, methods, seed):
-    """Return (`Map`s, methods that the network cannot have). Random orders are drawn and followed once for the class and once for the norm."""
-    classes = torch.tensor([label], device=image.device)
-    orders = random_maps(image.expand(ORDERS, -1, -1, -1), generator=torch.Generator().manual_seed(seed))
+def _explained(pack, image, label, methods):
+    """Return (`Explained` maps, methods that the network cannot have)."""
     maps, missing, floors = [], [], {}
     for method in dict.fromkeys(methods):
-        block = pack.selection.selected if method in OF_NORM else None
         try:
-            values = explain(method, pack.network, image, target=classes, block=block)
+            maps.append(explained(method, pack, image, target=label, floors=floors))
         except InputError as error:
             if error.key != "explanation.unavailable":
                 raise
             missing.append(method)
-            continue
-        if block not in floors:
-            floors[block] = _areas(pack.network, image, orders, block, classes)
-        removed, restored = (of.item() for of in _areas(pack.network, image, values, block, classes))
-        side, low, high = values.shape[-1], values.argmin().item(), values.argmax().item()
-        peak, trough = (high % side, high // side), (low % side, low // side)
-        floor = floors[block][0].min().item(), floors[block][1].max().item()
-        maps.append(Map(method, block, values[0].cpu().numpy(), peak, trough, removed, restored, *floor))
     return tuple(maps), tuple(missing)
-
-
-def _areas(network, image, orders, block, classes):
-    """Return the (N,) areas of deletion and of insertion in the orders of N maps: of the class's probability, or of a block's norm."""
-    n = len(orders)
-    measure = norm_of(network, block) if block else probability_of(network, classes.expand(n))
-    images = image.expand(n, -1, -1, -1)
-    return area(deletion(measure, images, orders)), area(insertion(measure, images, orders))

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.explanation import EXPLANATIONS
+from core.explanation import EXPLANATIONS, OF_NORM
+from core.explanation.explained import ORDERS
 from core.handoff import DELTA
-from core.report.facts import ORDERS
 from core.words import names, read
 
 NUMBERS = {  # kind: (factor, format); a unit stands in the words
@@ -18,6 +18,7 @@ NUMBERS = {  # kind: (factor, format); a unit stands in the words
     "number": (1, ".3f"),
     "count": (1, ",d"),
 }
+ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 UNITS = {"whole": "%", "percent": "%", "fine": "%"}
 TABLE = {  # group: {attribute of `Facts`: kind}
     "verdict": {
@@ -75,6 +76,12 @@ def map_title(method, words):
     return words.get(f"explanation.{method}", EXPLANATIONS[method].title)
 
 
+def place(one, pixel):
+    """Name the ninth of the picture that a pixel of a map lies in: "upper_left" to "lower_right", "middle_centre" in the middle."""
+    column, row = (3 * at // len(one.values) for at in pixel)
+    return f"{ROWS[row]}_{COLUMNS[column]}"
+
+
 def figures(facts):
     """Return {name: `Figure`} of all facts, in the order of the table; those of a map are named "METHOD.NAME"."""
     f, hand_off = facts, facts.hand_off
@@ -89,12 +96,12 @@ def figures(facts):
     for one in f.maps:
         values = {
             "method": (one.method, "explanation"),
-            "measure": ("norm" if one.block else "class", "measure"),
-            **({"at_block": (one.block, "plain")} if one.block else {}),
-            "place": (one.place(one.peak), "place"),
+            "measure": ("norm" if one.method in OF_NORM else "class", "measure"),
+            **({"at_block": (one.block, "plain")} if one.method in OF_NORM else {}),
+            "place": (place(one, one.peak), "place"),
             "peak": (one.peak, "pixel"),
             "positive": (one.positive, "percent"),
-            "low_place": (one.place(one.trough), "place"),
+            "low_place": (place(one, one.trough), "place"),
             "trough": (one.trough, "pixel"),
             **{name: (getattr(one, name), "number") for name in ("deletion", "random_deletion", "insertion", "random_insertion")},
         }

@@ -88,7 +88,7 @@ def _groups(facts, known, numbers, words):
 
 def _compared(facts, known, numbers, words):
     """Return the rows of the table of maps: what is told of each, and a cell a map, empty where it has no such fact."""
-    fullest = sorted(facts.maps, key=lambda one: one.block is None)  # a map of a norm has a block, too
+    fullest = sorted(facts.maps, key=lambda one: one.method not in OF_NORM)  # a map of a norm has a block, too
     names = dict.fromkeys(name.rpartition(".")[2] for one in fullest for name in known if known[name].group == one.method)
     rows = []
     for short in names:

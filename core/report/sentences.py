@@ -85,5 +85,4 @@ def _map(facts, one):
         yield "map.lowers" if low and (facts.verdict != "ID" or not high) else "map.raises"
     else:
         yield "map.for" if high else "map.against"
-    deletes, inserts = one.deletion < one.random_deletion, one.insertion > one.random_insertion
-    yield {(True, True): "map.believed", (True, False): "map.deletes", (False, True): "map.inserts", (False, False): "map.chance"}[deletes, inserts]
+    yield {(True, True): "map.believed", (True, False): "map.deletes", (False, True): "map.inserts", (False, False): "map.chance"}[one.deletes, one.inserts]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-MAP = {"peak": (4, 1), "trough": (0, 5), "deletion": 0.1, "insertion": 0.8, "random_deletion": 0.2, "random_insertion": 0.7}
+MAP = {"seconds": 0.5, "deletion": 0.1, "insertion": 0.8, "random_deletion": 0.2, "random_insertion": 0.7}
 HAND_OFF = {
     "temperature": 1.25,
     "calibrated": 0.8125,
@@ -52,12 +52,12 @@ OPINIONS = {"consensus": "ID", "featurenorm": "ID", "msp": "ID", "energy": "ID"}
 
 @pytest.fixture
 def make_map():
-    from core.report.facts import Map
+    from core.explanation.explained import Explained
 
     def make(method="gradcam", low=-1.0, high=1.0, **changes):
         values = np.zeros((6, 6), np.float32)
         values[1, 4], values[5, 0] = high, low
-        return Map(method=method, values=values, **{**MAP, "block": "layer4.1" if method.startswith("norm") else None, **changes})
+        return Explained(method=method, values=values, **{**MAP, "block": "layer4.1" if method.startswith("norm") else None, **changes})
 
     return make
 

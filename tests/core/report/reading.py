@@ -3,7 +3,7 @@
 import re
 import string
 
-from core.report.figures import catalogue
+from core.report.figures import catalogue, place
 
 FRACTIONS = {"keep", "p_value", "confidence", "runner_up_confidence", "norm_higher", "strictest_p", "calibrated", "ece", "ece_calibrated"}
 FRACTIONS |= {"risk", "share", "p_both", "p_least", "coverage", "sureness", "positive"}  # printed as percentages or points
@@ -39,7 +39,12 @@ def value_of(facts, name):
     method, _, short = name.rpartition(".")
     if method:
         one = next(m for m in facts.maps if m.method == method)
-        special = {"place": one.place(one.peak), "low_place": one.place(one.trough), "measure": "norm" if one.block else "class", "at_block": one.block}
+        special = {
+            "place": place(one, one.peak),
+            "low_place": place(one, one.trough),
+            "measure": "norm" if one.method.startswith("norm") else "class",
+            "at_block": one.block,
+        }
         return special[short] if short in special else getattr(one, short)
     constants = {"sureness": 0.95, "orders": 9, "strictest_p": facts.members and min(facts.members.values())}
     if name in constants:

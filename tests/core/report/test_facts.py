@@ -10,12 +10,13 @@ from core.calibration import confidence_of
 from core.errors import InputError
 from core.explanation import explain
 from core.explanation.common import norm_of
+from core.explanation.explained import ORDERS
 from core.explanation.faithfulness import area, deletion, insertion, probability_of, random_maps
 from core.images.item import Item
 from core.images.preprocess import stack
 from core.images.sources import open_source
 from core.packs import list_packs, load_pack
-from core.report.facts import ORDERS, gather
+from core.report.facts import gather
 from core.report.page import page
 from core.report.sentences import sentences
 from core.trust import Trust

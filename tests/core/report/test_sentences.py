@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.report.figures import catalogue, figures
+from core.report.figures import catalogue, figures, place
 from core.report.sentences import Sentence, sentences
 from core.words import LANGUAGES
 from tests.core.report.reading import check, value_of
@@ -134,6 +134,6 @@ def test_an_unknown_language_is_an_input_error(make_facts):
         sentences(make_facts(), "xx")
 
 
-@pytest.mark.parametrize(("point", "place"), [((0, 0), "upper_left"), ((3, 2), "middle_centre"), ((5, 5), "lower_right"), ((4, 1), "upper_right")])
-def test_places(make_map, point, place):
-    assert make_map().place(point) == place
+@pytest.mark.parametrize(("pixel", "name"), [((0, 0), "upper_left"), ((3, 2), "middle_centre"), ((5, 5), "lower_right"), ((4, 1), "upper_right")])
+def test_places(make_map, pixel, name):
+    assert place(make_map(), pixel) == name
