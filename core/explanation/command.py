@@ -6,7 +6,7 @@ from core.errors import InputError, unknown
 from core.explanation import EXPLANATIONS
 from core.explanation.common import classes_of
 from core.explanation.drawing import sheet
-from core.explanation.explained import ORDERS, explained
+from core.explanation.explained import explained
 from core.images.preprocess import stack
 from core.images.sources import Item
 from core.packs import load_pack
@@ -51,7 +51,7 @@ def line(row):
     """Return the cells of one method's line for people."""
     if row["error"]:
         return row["method"], row["error"]
-    figures = (f"{row[key]:.3f} (best of {ORDERS} random {row['random'][key]:.3f})" for key in ("deletion", "insertion"))
+    figures = (f"{row[key]:.3f} (best random order {row['random'][key]:.3f})" for key in ("deletion", "insertion"))
     return row["method"], "peak {},{}".format(*row["peak"]), *figures, f"{100 * row['positive']:.0f} %", f"{row['seconds']:.2f} s"
 
 

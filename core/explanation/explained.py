@@ -10,7 +10,9 @@ from core.explanation import EXPLANATIONS, OF_NORM, explain
 from core.explanation.common import classes_of, norm_of
 from core.explanation.faithfulness import area, deletion, insertion, probability_of, random_maps
 
-ORDERS = 9  # random orders that a map is held against: one that knows nothing comes before all of them once in ten times
+SMALL = 64  # pixels of a network's input; every pass of a larger one costs more than a hundred of a small one
+ORDERS, STEPS = 9, 32  # random orders that a map is held against, and steps of each curve: an order that knows nothing is the best of ten once in ten times
+FEW_ORDERS, FEW_STEPS = 3, 8  # the same for larger inputs
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Explained:
 
     Attributes: method: of EXPLANATIONS; block: whose map or norm it is, or None; values: (S, S) float32 array, signed; seconds: to make the map.
         deletion, insertion: areas under the class's probability, or under the block's FeatureNorm for those of `OF_NORM`, as pixels leave or return;
-        lower, higher is better. random_deletion, random_insertion: the best such areas of `ORDERS` random orders.
+        lower, higher is better. random_deletion, random_insertion: the best such areas of random orders, as many as `effort` says.
     """
 
     method: str
@@ -61,6 +63,11 @@ class Explained:
         return self.insertion > self.random_insertion
 
 
+def effort(side):
+    """Return how much is spent on a map of a picture of this side: (random orders, steps of each curve)."""
+    return (ORDERS, STEPS) if side <= SMALL else (FEW_ORDERS, FEW_STEPS)
+
+
 def explained(method, pack, image, *, target=None, block=None, floors=None):
     """Explain one picture and measure the map on it.
 
@@ -78,16 +85,16 @@ def explained(method, pack, image, *, target=None, block=None, floors=None):
 
 def weighed(method, pack, image, values, seconds, *, classes, block=None, floors=None):
     """Measure a map that is there already. Args: values: (1, S, S); seconds: that it took; classes: (1,) int64; the others, Returns: as `explained`."""
-    of_norm, floors = method in OF_NORM, {} if floors is None else floors
+    of_norm, floors, (count, steps) = method in OF_NORM, {} if floors is None else floors, effort(image.shape[-1])
 
     def areas(orders):
         measure = norm_of(pack.network, block) if of_norm else probability_of(pack.network, classes.expand(len(orders)))
         images = image.expand(len(orders), -1, -1, -1)
-        return area(deletion(measure, images, orders)), area(insertion(measure, images, orders))
+        return tuple(area(way(measure, images, orders, steps=steps)) for way in (deletion, insertion))
 
     measured = block if of_norm else None
     if measured not in floors:
-        away, back = areas(random_maps(image.expand(ORDERS, -1, -1, -1), generator=torch.Generator().manual_seed(0)))
+        away, back = areas(random_maps(image.expand(count, -1, -1, -1), generator=torch.Generator().manual_seed(0)))
         floors[measured] = away.min().item(), back.max().item()
     removed, restored = (of.item() for of in areas(values))
     return Explained(method, block, values[0].cpu().numpy(), seconds, removed, restored, *floors[measured])

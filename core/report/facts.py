@@ -9,7 +9,7 @@ from core.calibration import confidence_of
 from core.detectors import DEFAULT
 from core.errors import InputError
 from core.explanation import EXPLANATIONS
-from core.explanation.explained import explained
+from core.explanation.explained import effort, explained
 from core.images.preprocess import stack
 from core.provenance import pack_hash, provenance
 from core.report import METHODS, RISK, SHARE
@@ -55,6 +55,7 @@ class Facts:
         block, norm_ratio: selected, and why; norm: of this picture; norm_mean: of known ones; norm_higher: share of these with no lower norm.
         hand_off: `HandOff`, None where the pack has too few labelled pictures or no consensus.
         maps: of `core.explanation.explained.Explained`; missing: methods that this network cannot have.
+        orders, steps: random orders that maps are held against, and steps of each curve.
         seen: (S, S, 3) uint8, the network's input.
     """
 
@@ -89,6 +90,8 @@ class Facts:
     hand_off: HandOff | None
     maps: tuple
     missing: tuple
+    orders: int
+    steps: int
     seen: np.ndarray
 
     @property
@@ -128,6 +131,7 @@ def gather(pack, item, *, spec=None, detector=DEFAULT, keep=0.95, risk=RISK, sha
     block, known = verdict.block, pack.reference.held_out
     norm, norms = measured.norm(block).item(), known.norm(block)
     maps, missing = _explained(pack, pack.preprocessing.normalise(pixels.to(pack.device)), verdict.label, methods)
+    orders, steps = effort(len(seen))
     return Facts(
         file="".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in item.name),
         spec=spec,
@@ -160,6 +164,8 @@ def gather(pack, item, *, spec=None, detector=DEFAULT, keep=0.95, risk=RISK, sha
         hand_off=_hand_off(pack, measured, risk, share, trust),
         maps=maps,
         missing=missing,
+        orders=orders,
+        steps=steps,
         seen=seen,
     )
 

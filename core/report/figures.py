@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.explanation import EXPLANATIONS, OF_NORM
-from core.explanation.explained import ORDERS
 from core.handoff import DELTA
 from core.words import names, read
 
@@ -107,7 +106,7 @@ def figures(facts):
         }
         found |= {f"{one.method}.{name}": Figure(value, kind, one.method) for name, (value, kind) in values.items()}
     if f.maps:
-        found["orders"] = Figure(ORDERS, "count", "maps")
+        found |= {name: Figure(getattr(f, name), "count", "maps") for name in ("orders", "steps")}
     made = {"file": f.file, "pack": f.pack, "arch": f.arch, "training": f.training, "weights": f.weights or "-", "pack_hash": f.pack_hash, "made": f.made}
     found |= {name: Figure(value, "plain", "identity") for name, value in made.items()}
     return found

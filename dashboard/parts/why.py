@@ -96,10 +96,10 @@ def _finding(one, name):
 
 def _worth(pack, one):
     """Say whether a map can be believed: on this picture, and as measured on many."""
-    from core.explanation.explained import ORDERS
+    from core.explanation.explained import effort
 
     numbers = {"deletion": f"{one.deletion:.2f}", "insertion": f"{one.insertion:.2f}", "seconds": f"{one.seconds:.2f}"}
-    numbers |= {"random_deletion": f"{one.random_deletion:.2f}", "random_insertion": f"{one.random_insertion:.2f}", "orders": ORDERS}
+    numbers |= {"random_deletion": f"{one.random_deletion:.2f}", "random_insertion": f"{one.random_insertion:.2f}", "orders": effort(len(one.values))[0]}
     of = "norm" if one.method in OF_NORM else "class"
     st.markdown(t(f"why.here_{'better' if one.deletes and one.inserts else 'worse'}") + " " + t(f"why.areas_{of}", **numbers))
     known = measured(pack).get(one.method)

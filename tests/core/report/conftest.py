@@ -46,6 +46,8 @@ FACTS = {
     "norm_mean": 5.1875,
     "norm_higher": 0.53125,
     "missing": (),
+    "orders": 9,
+    "steps": 32,
 }
 OPINIONS = {"consensus": "ID", "featurenorm": "ID", "msp": "ID", "energy": "ID"}
 

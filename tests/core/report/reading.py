@@ -46,7 +46,7 @@ def value_of(facts, name):
             "at_block": one.block,
         }
         return special[short] if short in special else getattr(one, short)
-    constants = {"sureness": 0.95, "orders": 9, "strictest_p": facts.members and min(facts.members.values())}
+    constants = {"sureness": 0.95, "strictest_p": facts.members and min(facts.members.values())}
     if name in constants:
         return constants[name]
     return getattr(facts, name) if hasattr(facts, name) else getattr(facts.hand_off, name)
