@@ -122,7 +122,8 @@ def _sets(options, pack, measured, progress):
         raise InputError(f"The pack knows {', '.join(pack.classes)}; the source has {', '.join(data.classes)}.", key="build.classes")
     if not 0 < options.holdout < len(data):
         raise InputError(f"--holdout is {options.holdout}; keep fewer than the {len(data)} pictures there are.", key="training.holdout")
-    stop = min(options.holdout + options.data_limit, len(data))
+    few = options.finetune == "none" and not _is_pack(options.out)  # int8 alone
+    stop = options.holdout + (min(CALIBRATED, options.data_limit) if few else options.data_limit)
     train = read(data, pack.preprocessing, start=options.holdout, stop=stop, progress=progress("reading"))
     held_out = read(data, pack.preprocessing, stop=options.holdout, progress=progress("reading")) if _is_pack(options.out) else None
     source = {"source": source_id(options.data)}
