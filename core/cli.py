@@ -31,6 +31,7 @@ EXAMPLES = """examples:
   python -m core explain cat.jpg --method gradcam,rsp --out maps.png
   python -m core compress --pack toybox --prune magnitude --amount 0.7 --images toybox:test
   python -m core report cat.jpg --pack toybox --out report.html --lang ko
+  python -m core counterfactual cat.jpg --pack toybox --kind verdict --out near.png
   python -m core blocks --pack toybox --images toybox:test --limit 500
   python -m core score --pack toybox --images photos/ --detectors consensus,energy --out scores.parquet
   python -m core statistics --pack toybox --images toybox:train --out statistics.safetensors
@@ -107,6 +108,14 @@ def compress(options):
     from core.compression.command import compress_pack, lines
 
     document = compress_pack(options, progress=_progress, log=lambda line: print(line, file=sys.stderr))
+    _show(options, document, lines(document))
+    return 0
+
+
+def counterfactual(options):
+    from core.explanation.counterfactual_command import lines, turn_picture
+
+    document = turn_picture(options, keep=_keep(options.keep), progress=_progress("searching"))
     _show(options, document, lines(document))
     return 0
 
@@ -470,6 +479,18 @@ def _parser():
     sub.add_argument("--method", default=",".join(REPORTED), help=f"names separated by commas, of {', '.join(EXPLANATIONS)} (default {','.join(REPORTED)})")
     sub.add_argument("--lang", choices=tuple(LANGUAGES), default="en", help="of the report (default en)")
     sub.add_argument("--out", required=True, metavar="FILE", help="the .html file to write")
+
+    sub = command(counterfactual, "find the smallest change that turns a picture's class or verdict", "cat.jpg --pack toybox --kind verdict --out near.png")
+    sub.add_argument("--device", help="cuda, mps or cpu; by default the best there is")
+    sub.add_argument("picture", metavar="PICTURE")
+    sub.add_argument("--pack", default="cifar10", help="name or folder of a pack (default cifar10)")
+    sub.add_argument("--kind", choices=("class", "verdict"), default="class", help="what has to turn (default class)")
+    sub.add_argument("--basis", choices=("low_frequency", "patches"), default="low_frequency", help="a smooth change (default), or cells of --other")
+    sub.add_argument("--other", metavar="PICTURE", help="whose cells are taken; of another class, or of the other verdict")
+    sub.add_argument("--target", metavar="CLASS", help="the class to turn to; by default the runner-up, with --other its class")
+    sub.add_argument("--seed", type=int, default=0, help="of the search's first direction (default 0)")
+    sub.add_argument("--out", metavar="FILE", help="a PNG of the changed picture, as the network sees it")
+    judging(sub)
 
     sub = network(command(blocks, "measure NormRatio of every block and select one", "--pack cifar10 --images photos/"), fitted=False)
     sub.add_argument("--images", required=True, metavar="SRC", help="a .parquet or .npz file, a folder, toybox:test, torchvision:CIFAR10/test")

@@ -82,7 +82,7 @@ def feature_norm(x, over=(2, 3)):
     return torch.cat([p.relu().float().square().sum(over).sqrt().mean(1) for p in parts])
 
 
-def probe(network, images, *, blocks=None, means=(), precision="fp32", perturb=None):
+def probe(network, images, *, blocks=None, means=(), precision="fp32", perturb=None, gradients=False):
     """Run one forward pass and measure every block.
 
     Args:
@@ -92,6 +92,7 @@ def probe(network, images, *, blocks=None, means=(), precision="fp32", perturb=N
         means: blocks whose channel means are returned too.
         precision: fp32 or bf16; what is returned is float32 either way.
         perturb: a function (network, images) -> images; what it returns is probed too, as `perturbed`. See `core.detectors.odin`.
+        gradients: whether what is returned can be differentiated with respect to the images.
     Returns: Activations on the device of the images.
     Raises: InputError for an unknown block, or one that the forward pass does not reach.
     """
@@ -108,7 +109,8 @@ def probe(network, images, *, blocks=None, means=(), precision="fp32", perturb=N
         def hook(module, _, output):
             x = as_map(output)
             over = positions(module, x)
-            norms[name] = feature_norm(x, over)
+            # vector_norm has a gradient where a channel is silent; the root of a sum of squares has none
+            norms[name] = torch.linalg.vector_norm(x.relu().float(), dim=over).mean(1) if gradients else feature_norm(x, over)
             if name in means or name == last:
                 pooled[name] = x.mean(over, dtype=torch.float32)
 
@@ -121,7 +123,7 @@ def probe(network, images, *, blocks=None, means=(), precision="fp32", perturb=N
         twins[name].register_forward_hook(measure(name))
     if head:
         twins[head].register_forward_hook(keep)
-    with torch.no_grad(), autocast(images.device, precision):
+    with torch.set_grad_enabled(gradients), autocast(images.device, precision):
         logits = as_map(run(images))
     if absent := [b for b in (*blocks, *means) if b not in norms]:
         raise InputError(f"The forward pass does not reach the block {absent[0]!r}; leave it out.", key="blocks.unreached", name=absent[0])
