@@ -59,7 +59,7 @@ class Masked:
 
 @st.cache_resource(show_spinner=False)
 def kept():
-    """Return the results of this server: `Explained`, or the `InputError` that says why this network has no such map; `Masked`; `Counterfactual`."""
+    """Return the results of this server: `Explained`, or the `InputError` that says why this network has no such map or change; `Masked`; `Counterfactual`."""
     return Kept(KEPT)
 
 
@@ -146,4 +146,7 @@ def _change(asked, seen, kind, basis, other, report):
     loaded = compute.pack(asked.pack)
     other = loaded.preprocessing.see(other.open(near=loaded.preprocessing.size)) if basis == "patches" else None
     words = {"kind": kind, "basis": basis, "other": other, "detector": asked.detector, "keep": asked.keep}
-    return counterfactual(loaded, loaded.judge, seen, progress=report, **words)
+    try:
+        return counterfactual(loaded, loaded.judge, seen, progress=report, **words)
+    except InputError as error:  # the example may be taken for something else by this very network
+        return error

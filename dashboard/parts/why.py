@@ -145,7 +145,7 @@ def _changes(asked, look, verdict):
     panels = [(enlarged(look.seen), t("why.original", name=name, confidence=f"{100 * verdict.confidence:.0f}"))]
     if masks is not None:
         panels += _mask_panels(masks, name)
-    panels += [_change_panel(key, found) for key, found in changes.items()]
+    panels += [_change_panel(key, found) for key, found in changes.items() if not isinstance(found, InputError)]
     with st.grid(min_column_width=150, gap="small"):
         for image, words in panels:
             st.image(image, caption=words, width="stretch", alt=plain(words))
@@ -156,7 +156,7 @@ def _changes(asked, look, verdict):
 def _smallest(masks, changes, name):
     """Return the finding of what is smallest."""
     turned = changes.get("class_change")
-    if turned is not None and turned.found:
+    if turned is not None and not isinstance(turned, InputError) and turned.found:
         return t("why.smallest_change", name=name, other=class_name(turned.after.class_name), size=f"{turned.size:.1f}")
     if masks is not None:
         return t("why.smallest_mask", name=name, keep=f"{100 * masks.keep_share:.0f}", remove=f"{100 * masks.remove_share:.0f}")
