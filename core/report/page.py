@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
-from core.explanation import OF_NORM
+from core.explanation import CLASSLESS, OF_NORM
 from core.explanation.drawing import overlay
 from core.report.figures import catalogue, figures, map_title
 from core.report.sentences import FEW, MOST, SURE, sentences
@@ -30,7 +30,7 @@ def page(facts, item, language):
     maps = [
         {
             "title": map_title(one.method, words),
-            "legend": words["page.legend_norm" if one.method in OF_NORM else "page.legend_class"],
+            "legend": words[f"page.legend_{'norm' if one.method in OF_NORM else 'apart' if one.method in CLASSLESS else 'class'}"],
             "image": _png(overlay(facts.seen, one.values)),
             "sentences": [s for s in told if s.key.startswith("map.") and any(name.startswith(f"{one.method}.") for name in s.values)],
         }

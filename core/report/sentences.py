@@ -6,7 +6,7 @@ A template names figures, "{p_value}", and nothing else can stand in it: each nu
 import string
 from dataclasses import dataclass
 
-from core.explanation import OF_NORM
+from core.explanation import CLASSLESS, OF_NORM
 from core.report.figures import catalogue, figures
 
 SURE = 0.9  # a confidence from which on an answer is called confident
@@ -83,6 +83,8 @@ def _map(facts, one):
         return
     if one.method in OF_NORM:
         yield "map.lowers" if low and (facts.verdict != "ID" or not high) else "map.raises"
+    elif one.method in CLASSLESS:
+        yield "map.apart"
     else:
         yield "map.for" if high else "map.against"
     yield {(True, True): "map.believed", (True, False): "map.deletes", (False, True): "map.inserts", (False, False): "map.chance"}[one.deletes, one.inserts]

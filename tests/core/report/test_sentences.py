@@ -45,6 +45,7 @@ MAP_RULES = [  # (keys, verdict, what makes them be chosen)
     (["map.for", "map.chance"], "OOD", {"deletion": 0.2, "insertion": 0.7}),
     (["map.against", "map.believed"], "ID", {"high": 0.0}),
     (["map.flat"], "ID", {"high": 0.0, "low": 0.0}),
+    (["map.apart", "map.believed"], "OOD", {"method": "contracam", "low": 0.0}),
     (["map.raises", "map.believed"], "ID", {"method": "norm_occlusion"}),
     (["map.lowers", "map.believed"], "OOD", {"method": "norm_occlusion"}),
     (["map.raises", "map.believed"], "OOD", {"method": "norm_occlusion", "low": 0.0}),
