@@ -87,6 +87,16 @@ def test_every_number_in_every_sentence_is_the_fact_that_it_names(gathered, name
     assert len(page(facts, item, language).encode()) < 200_000
 
 
+def test_a_large_input_is_held_against_fewer_orders_in_fewer_steps(monkeypatch, pack, trust, gathered):
+    monkeypatch.setattr("core.explanation.explained.SMALL", 16)
+    facts = gather(pack, gathered["unknown"][1], methods=("gradcam",), trust=trust)
+    one, image = facts.maps[0], pack.preprocessing.normalise(stack([facts.seen]))
+    measure = probability_of(pack.network, torch.tensor([pack.classes.index(facts.class_name)]))
+    assert (facts.orders, facts.steps) == (3, 8)
+    assert one.deletion == pytest.approx(area(deletion(measure, image, torch.from_numpy(one.values)[None], steps=8)).item(), rel=1e-4)
+    check(sentences(facts, "en")[-1], "en")
+
+
 def test_what_a_pack_cannot_tell_is_left_out(pack, gathered):
     unlabelled = dataclasses.replace(pack.reference, held_out_labels=torch.full_like(pack.reference.held_out_labels, -1))
     facts = gather(dataclasses.replace(pack, reference=unlabelled), gathered["noise"][1], methods=())
