@@ -120,7 +120,7 @@ def _methods(settings, look, found):
 
     believed = measured(settings.pack)
     st.subheader(t("why.all", n=len(found)))
-    with st.grid(min_column_width=130, gap="small"):
+    with st.grid(4, min_column_width=110, gap="small"):
         for name, one in found.items():
             with st.container():
                 title = explanation_name(name)
@@ -146,7 +146,7 @@ def _changes(asked, look, verdict):
     if masks is not None:
         panels += _mask_panels(masks, name)
     panels += [_change_panel(key, found) for key, found in changes.items() if not isinstance(found, InputError)]
-    with st.grid(min_column_width=150, gap="small"):
+    with st.grid(6, min_column_width=110, gap="small"):
         for image, words in panels:
             st.image(image, caption=words, width="stretch", alt=plain(words))
     if masks is not None:

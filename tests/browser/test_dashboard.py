@@ -465,6 +465,7 @@ def test_why_shows_the_evidence_of_any_block_and_the_report_says_it_in_both_lang
     chart.hover()
     expect(chart.get_by_text(re.compile("of the evidence on duck"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"alone: duck"))).to_be_visible()  # from the background
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     assert not grave(page)
     for language, name in (("English", "Download a report"), ("한국어", "보고서 내려받기")):
         page.get_by_role("radio", name=language).click()
