@@ -3,8 +3,9 @@
 python -m benchmarks.compression levels [PACK=SRC ...] [--data PACK=SRC] [--limit N] [--slow M]
 python -m benchmarks.compression finetuning [PACK=SRC ...] [--data PACK=SRC] [--seeds K] [--steps S] [--prune NAME=SHARE ...]
 By default toybox=toybox:test with training pictures toybox=toybox:train; accuracy and Grad-CAM on 200 pictures, slower maps on the first 40.
-Two minutes for the levels of toybox on one core, two to four for each seed of each pruning of the fine-tuning.
-Expected on toybox: int8 and half of the weights pruned by magnitude move no map; channel pruning moves maps as soon as it costs accuracy.
+Three minutes for the levels of toybox on one core, two and a half for each seed of each pruning of the fine-tuning.
+Expected on toybox: int8 and half of the weights pruned by magnitude hardly move a map; without 40 % of the channels, fine-tuning brings answers
+back and not maps (Integrated Gradients 0.41), and matching adds 0.03 to that.
 """
 
 import argparse
