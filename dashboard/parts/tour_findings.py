@@ -163,13 +163,17 @@ def why(block, says, whole, red, pale):
     return Finding(headline, (Sentence("tour.why_believed" if right == "red" else "tour.why_not_believed", values),), right)
 
 
-def ask(risk, share, coverage, wrong, alone):
-    """Say how much the machine may decide. Args: fractions; coverage: of all pictures, None where no promise can be kept; wrong: of what it decided;
-    alone: the coverage where confidence alone decides, None where it cannot."""
+def ask(risk, share, coverage, wrong, alone, least=None):
+    """Say how much the machine may decide.
+
+    Args: fractions; coverage: of all pictures, None where no promise can be kept; wrong: of what it decided; alone: the coverage where confidence alone
+        decides, None where it cannot; least: the lowest risk above this one that can be promised, None where there is none.
+    """
     values = {"risk": f"{100 * risk:g}", "share": f"{100 * share:g}"}
     own = Sentence("tour.ask_alone_none", values) if alone is None else Sentence("tour.ask_alone", {"alone": f"{100 * alone:.0f}"})
     if coverage is None:
-        return Finding(Sentence("tour.ask_none", values), (own,), "low")
+        further = (Sentence("tour.ask_least", {"least": f"{100 * least:g}"}),) if least else ()
+        return Finding(Sentence("tour.ask_none", values), (*further, own), "low")
     values |= {"coverage": f"{100 * coverage:.0f}", "rest": f"{100 - round(100 * coverage)}", "wrong": f"{100 * wrong:.2f}"}
     measured = Sentence("tour.ask_kept" if wrong <= risk else "tour.ask_broken", values)
     right = "low" if coverage < LESS else "high" if coverage > MOST else "mid"

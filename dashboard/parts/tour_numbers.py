@@ -156,10 +156,11 @@ def hand_off(settings, risk):
 
 def asked(settings, risk):
     """Return the `Finding` of the last step. Args, Raises: as `hand_off`."""
-    _, found, share = hand_off(settings, risk)
+    trust, found, share = hand_off(settings, risk)
     coverage = {name: outcome.coverage if rule.found and outcome.coverage else None for name, (rule, outcome) in found.items()}
     first = next(iter(found))
-    return findings.ask(risk / 100, share, coverage[first], found[first][1].risk, coverage["msp"])
+    least = next((r / 100 for r in RISKS if r > risk and trust.rule(first, risk=r / 100, share=share).found), None) if coverage[first] is None else None
+    return findings.ask(risk / 100, share, coverage[first], found[first][1].risk, coverage["msp"], least)
 
 
 def tiled(settings, puzzle):

@@ -96,6 +96,7 @@ class Stage:
             show(figure, alt=alt, table=table, key=key)
             return
         figure.update_layout(font={"size": 17}, height=HEIGHT)
+        figure.update_yaxes(title={"font": {"size": 13}})  # along the height, which is short
         st.plotly_chart(figure, alt=alt, key=key, config={**CONFIG, "displayModeBar": False})
 
 

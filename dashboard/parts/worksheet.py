@@ -76,7 +76,8 @@ def tasks(settings, with_answers):
         answer = None
         if found is not None:
             answer = (*(said(one) for one in (found[step].headline, *found[step].lines)), t(f"tour.{step}_why")) if step in found else ()
-        made.append(Task(t(f"tour.{step}_question"), t(f"tour.{step}_do"), images, guesses, link, answer))
+        do = t("tour.look_do_alone") if step == "look" and known is None else t(f"tour.{step}_do")
+        made.append(Task(t(f"tour.{step}_question"), do, images, guesses, link, answer))
     return made
 
 

@@ -11,6 +11,7 @@ from dashboard.parts.tour_steps import DRAW
 from dashboard.parts.worksheet import offer
 
 LAST = len(numbers.STEPS)
+WITH_PICTURES = ("look", "tiles", "why")  # steps about a pair of pictures
 CLOSER = {"look": "verdict", "sure": "confidence", "tiles": "blocks", "line": "detector", "why": "verdict", "ask": "trust"}
 
 
@@ -35,12 +36,13 @@ def main():
     cast = numbers.cast(settings)
     remember("pair", range(len(cast.pairs)), 0)
     stage = Stage(settings, cast, number, st.session_state["pair"], presenting, st.container())
+    do = t("tour.look_do_alone") if step == "look" and stage.known is None else t(f"tour.{step}_do")
     if not presenting:
-        if stage.known is None:
+        if stage.known is None and step in WITH_PICTURES:
             stage.head.info(t("tour.no_known"), icon=":material/info:")
-        stage.head.markdown(f":material/front_hand: **{t(f'tour.{step}_do')}**")
+        stage.head.markdown(f":material/front_hand: **{do}**")
     elif not stage.shown:
-        stage.head.subheader(t(f"tour.{step}_do"))
+        stage.head.subheader(do)
     DRAW[step](stage)
     if stage.shown and not presenting:
         st.markdown(t(f"tour.{step}_why"))
@@ -66,7 +68,7 @@ def onward(stage):
             on_click=answer if reveal else go,
             args=(number, SHOWN) if reveal else (min(number + 1, LAST),),
         )
-        if stage.step in ("look", "tiles", "why") and len(stage.cast.pairs) > 1:
+        if stage.step in WITH_PICTURES and len(stage.cast.pairs) > 1:
             st.button(t("tour.another"), icon=":material/autorenew:", key="tour_another", on_click=_another, args=(len(stage.cast.pairs),))
         if stage.presenting:
             st.button(t("tour.present_end"), icon=":material/close_fullscreen:", shortcut="Escape", key="tour_present", on_click=present, args=(False,))

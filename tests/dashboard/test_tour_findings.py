@@ -49,6 +49,7 @@ CASES = {
     "ask_mid": (findings.ask(0.01, 0.05, 0.8, 0.03, 0.4), "mid"),
     "ask_high": (findings.ask(0.01, 0.05, 0.95, 0.01, 0.4), "high"),
     "ask_none": (findings.ask(0.01, 0.05, None, float("nan"), 0.4), "low"),
+    "ask_later": (findings.ask(0.01, 0.05, None, float("nan"), None, 0.05), "low"),
 }
 
 
@@ -77,6 +78,7 @@ def test_an_opposite_model_gives_the_opposite_sentence():
     assert keys(CASES["line_drawn"][0]) == ["tour.line_trade", "tour.line_mine", "tour.line_team_better"]
     assert keys(CASES["line_good"][0]) == ["tour.line_trade", "tour.line_mine_best", "tour.line_team_worse"]
     assert keys(CASES["ask_mid"][0]) == ["tour.ask_decides", "tour.ask_broken", "tour.ask_alone"]
+    assert keys(CASES["ask_later"][0]) == ["tour.ask_none", "tour.ask_least", "tour.ask_alone_none"]
     assert keys(CASES["ask_low"][0]) == ["tour.ask_decides", "tour.ask_kept", "tour.ask_alone_none"]
 
 
