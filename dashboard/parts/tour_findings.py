@@ -157,7 +157,7 @@ def why(block, says, whole, red, pale):
     lost = {"red": whole - red, "pale": whole - pale}
     values = {"block": block, "says": says, "whole": percent(whole), "red": percent(red), "pale": percent(pale)}
     if max(lost.values()) < FELL:
-        return Finding(Sentence("tour.why_neither", values), (Sentence("tour.why_not_believed", values),), "neither")
+        return Finding(Sentence("tour.why_neither", values), (Sentence("tour.why_enough", values),), "neither")
     right = max(lost, key=lost.get)
     headline = Sentence("tour.why_red" if right == "red" else "tour.why_pale", values)
     return Finding(headline, (Sentence("tour.why_believed" if right == "red" else "tour.why_not_believed", values),), right)

@@ -70,8 +70,9 @@ def tasks(settings, with_answers):
     address = (st.context.url or "").partition("?")[0]
     made = []
     for number, step in enumerate(numbers.STEPS, 1):
+        guesses = () if step == "line" or (step == "look" and known is None) else numbers.GUESSES[step]
+        guesses = tuple(cast.suspects) if step == "sure" else tuple(t(f"tour.{step}_guess_{guess}") for guess in guesses)
         images = tuple((data_url(compute.look(settings.pack, i, pictures.find(i)).seen), caption) for i, caption in shown.get(step, ()))
-        guesses = tuple(cast.suspects) if step == "sure" else tuple(t(f"tour.{step}_guess_{guess}") for guess in numbers.GUESSES[step] if step != "line")
         link = f"{address}?{urlencode({'lang': language(), 'pack': settings.pack, 'step': number})}"
         answer = None
         if found is not None:

@@ -79,6 +79,7 @@ def test_an_opposite_model_gives_the_opposite_sentence():
     assert keys(CASES["line_good"][0]) == ["tour.line_trade", "tour.line_mine_best", "tour.line_team_worse"]
     assert keys(CASES["ask_mid"][0]) == ["tour.ask_decides", "tour.ask_broken", "tour.ask_alone"]
     assert keys(CASES["ask_later"][0]) == ["tour.ask_none", "tour.ask_least", "tour.ask_alone_none"]
+    assert [CASES[f"why_{part}"][0].lines[0].key for part in ("red", "pale", "neither")] == ["tour.why_believed", "tour.why_not_believed", "tour.why_enough"]
     assert keys(CASES["ask_low"][0]) == ["tour.ask_decides", "tour.ask_kept", "tour.ask_alone_none"]
 
 
