@@ -127,6 +127,11 @@ def line_at(known, unknown, threshold):
     return Line(float(threshold), int((known <= threshold).sum()), int((unknown > threshold).sum()), len(known), len(unknown))
 
 
+def line_with(known, unknown, alarms):
+    """Return the highest `Line` with at most so many false alarms. Args: known, unknown: scores; alarms: fewer than there are known pictures."""
+    return line_at(known, unknown, np.nextafter(np.sort(known)[alarms], -np.inf))
+
+
 def best_line(known, unknown, thresholds):
     """Return the `Line` with the lowest sum of both shares; of equals, the middle one."""
     lines = [line_at(known, unknown, threshold) for threshold in thresholds]
@@ -137,7 +142,7 @@ def best_line(known, unknown, thresholds):
 def line(best, team, mine=None):
     """Compare a line with the best one, and one block's score with the consensus of four detectors.
 
-    Args: best: `Line` of the block's score; team: `Line` of the consensus with as many false alarms; mine: the `Line` that was drawn, None where there is none.
+    Args: best: `Line` of the block's score; team: `Line` of the consensus with no more false alarms; mine: the `Line` that was drawn, None where there is none.
     """
     alarms, missed = (f"{100 * share:.1f}" for share in best.shares)
     values = {"alarms": alarms, "missed": missed}

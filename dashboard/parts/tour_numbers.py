@@ -127,9 +127,8 @@ class Scores:
         return findings.best_line(self.block["known"], self.block["unknown"], [self.threshold(place) for place in PLACES])
 
     def team_line(self, line):
-        """Return the `Line` of the consensus that raises as many false alarms as a line of the block."""
-        known = np.sort(self.team["known"])
-        return findings.line_at(known, self.team["unknown"], known[line.alarms - 1] if line.alarms else np.nextafter(known[0], -np.inf))
+        """Return the `Line` of the consensus that raises no more false alarms than a line of the block; as many, but for equal scores."""
+        return findings.line_with(self.team["known"], self.team["unknown"], line.alarms)
 
 
 def scores(settings):

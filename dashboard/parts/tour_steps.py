@@ -18,7 +18,7 @@ from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.picture_view import enlarged
 from dashboard.parts.text import plain
-from dashboard.parts.tour_stage import said
+from dashboard.parts.tour_stage import SHOWN, said
 
 TILES = (2, 3, 4, 5)
 TOP = 4  # classes in a chart of one picture
@@ -143,7 +143,7 @@ def line(stage):
         stage.chart(figure, alt=alt, table=table("verdict count share", rows), key="tour_line")
     stage.guess()
     if stage.shown:
-        stage.told(findings.line(scores.best, scores.team_line(scores.best), mine))
+        stage.told(findings.line(scores.best, scores.team_line(scores.best), mine if stage.chosen != SHOWN else None))
 
 
 def why(stage):

@@ -96,6 +96,14 @@ def test_thirds_of_networks_of_any_length():
     assert findings.third(("only",), "only") == "early"
 
 
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=20), st.data())
+def test_a_line_with_so_many_alarms_is_the_highest(known, data):
+    alarms, known = data.draw(st.integers(0, len(known) - 1)), np.array(known, float)
+    found = findings.line_with(known, known, alarms)
+    below = [int((known <= threshold).sum()) for threshold in np.arange(-1, 8) / 1.0]
+    assert found.alarms == max(count for count in below if count <= alarms)
+
+
 SCORES = st.lists(st.integers(0, 12), min_size=1, max_size=30).map(lambda values: np.array(values, float))
 
 
