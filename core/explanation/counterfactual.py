@@ -182,7 +182,9 @@ def _exchange(pack, aim, turned, pixels, other, progress):
     while len(chosen) < total:
         rest = [c for c in range(total) if c not in chosen]
         measured = pack.probe(stack([exchanged([*chosen, c]) for c in rest]))
-        values = aim.measure(measured).where(aim.turned(measured), -torch.inf) if aim.turned(measured).any() else aim.measure(measured)
+        values, done = aim.measure(measured), aim.turned(measured)
+        if done.any():
+            values = values.where(done, -torch.inf)
         chosen.append(rest[int(values.argmax())])
         if progress:
             progress(len(chosen), total)
