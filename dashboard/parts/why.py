@@ -55,7 +55,8 @@ def _map(asked, loaded, look, verdict, found):
     st.header(_finding(one, name) if drawn else t("why.header", name=name))
     picture, controls = st.columns((4, 5), gap="large")
     with controls:
-        st.selectbox(t("why.method"), list(EXPLANATIONS), format_func=explanation_name, key="why_method")
+        titles = {name: explanation_name(name) for name in EXPLANATIONS}
+        st.selectbox(t("why.method"), list(titles), format_func=titles.get, key="why_method")
         if method == explaining.FAST:
             st.select_slider(t("why.block"), list(loaded.selection.blocks), key="why_block", help=t("why.block_help", block=verdict.block))
         st.select_slider(t("why.opacity"), OPACITIES, format_func="{}\N{NO-BREAK SPACE}%".format, key="why_opacity")

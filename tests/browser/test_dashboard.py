@@ -502,21 +502,22 @@ PAGES = ["", "tour", "blocks", "detector", "confidence", "trust", "training", "a
 
 
 @pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(visit, page, path, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_axe_finds_nothing_serious_and_a_phone_needs_no_scrolling_sideways(visit, page, path):
     if path == "runs":
         keep(visit)
-    visit(path, **({"a1": "shown"} if path == "tour" else {}))
+    visit(path)
     seen = page.get_by_test_id("stImage" if path == "workshop" else "stPlotlyChart")
     expect(seen.first).to_be_visible()  # an empty page has no faults
+    background = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    drawn = page.evaluate(background)
     assert not grave(page)
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_a_phone_needs_no_scrolling_sideways(visit, page, path):
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{background} != '{drawn}'")
+    settle(page)
+    assert not grave(page)
     page.set_viewport_size({"width": 390, "height": 844})
-    visit(path)
+    settle(page)
+    page.wait_for_timeout(300)  # charts take their new width a moment later
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
 
 
@@ -542,14 +543,23 @@ def test_nothing_is_asked_of_the_internet(visit, page, server):
         ("adaptation", "toybox"),
         ("corruptions", "toybox"),
         ("workshop", "toybox"),
+        ("why", "toybox"),
+        ("tour", "toybox"),
+        ("trust", "toybox"),
     ],
 )
 def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
     if not request.config.getoption("--screenshots"):
         pytest.skip("only with --screenshots")
     page.set_viewport_size({"width": 1280, "height": 1400})
-    picture = "toybox:test/3" if name == "corruptions" else "toybox:near/4"
-    visit("" if name == "verdict" else name, lang=language, pack=pack, picture=picture)
+    picture = "toybox:test/3" if name in ("corruptions", "why") else "toybox:near/4"
+    more = {"why": {"why": True, "why_method": "occlusion"}, "tour": {"step": 3, "a3": "late"}}.get(name, {})
+    visit("" if name in ("verdict", "why") else name, lang=language, pack=pack, picture=picture, **more)
+    if name == "why":
+        page.get_by_text("/255 (RMS)").last.wait_for()
+        expect(page.get_by_role("button", name={"en": "Cancel", "ko": "취소"}[language])).to_have_count(0)
+        settle(page)
+        page.set_viewport_size({"width": 1280, "height": 2500})
     if name == "adaptation":
         page.get_by_role("button", name={"en": "Start", "ko": "시작"}[language], exact=True).click()
         page.get_by_role("button", name={"en": "Replay", "ko": "다시 재생"}[language]).wait_for(timeout=400_000)
