@@ -14,8 +14,9 @@ from dashboard.parts.background import Kept, Task
 
 FAST = "gradcam"  # drawn at once; all others come from the background
 MASK, MASKS = "mask", "masks"  # the map of both masks, which comes with them; the masks
+WEIGHING = "weighing"  # what the pixels do when they go in the order of a map
 CHANGES = {"class_change": ("class", "low_frequency"), "class_patches": ("class", "patches"), "verdict_change": ("verdict", "low_frequency")}
-KEPT = 1000
+KEPT = 4000
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Masked:
 
 @st.cache_resource(show_spinner=False)
 def kept():
-    """Return the results of this server: `Explained`, or the `InputError` that says why this network has no such map or change; `Masked`; `Counterfactual`."""
+    """Return the results of this server: `Drawn`, `Explained`, `Masked`, `Counterfactual`, or the `InputError` that says why there is none."""
     return Kept(KEPT)
 
 
@@ -71,26 +72,31 @@ def question(settings, loaded, picture_id, verdict, keep):
     )
 
 
-def cam(asked, seen, block=None):
-    """Return Grad-CAM of one block, or of the one that the method chooses: an `Explained`, or the `InputError` that says why there is none.
-
-    Args: seen: (S, S, 3) uint8, the network's input.
-    """
+def cam(asked, seen, block):
+    """Return Grad-CAM of one block: a `Drawn`, or the `InputError` that says why there is none. Args: seen: (S, S, 3) uint8, the network's input."""
     key = asked.key(FAST, block)
     if key not in kept():
-        kept().add(key, _map(asked, seen, FAST, block))
+        kept().add(key, _draw(asked, seen, FAST, block))
     return kept().get(key)
 
 
-def tasks(asked, seen):
-    """Return the `Task`s that answer a question, the fast ones first. Args: seen: (S, S, 3) uint8, the network's input."""
+def known(asked, method, block=None):
+    """Return the best that is known of a map: `Explained`, else `Drawn`, the `InputError` that says why there is none, or None. Args: block: of Grad-CAM."""
+    return kept().get(asked.key(f"{method} weighed", block)) or kept().get(asked.key(method, block))
+
+
+def tasks(asked, seen, block):
+    """Return the `Task`s that answer a question, the fast ones first. Args: seen: (S, S, 3) uint8, the network's input; block: that Grad-CAM was drawn of."""
     names = [name for name in EXPLANATIONS if name not in (FAST, MASK)]
-    found = [Task(asked.key(name), name, lambda report, name=name: _map(asked, seen, name)) for name in names]
+    found = [Task(asked.key(name), name, lambda report, name=name: _draw(asked, seen, name)) for name in names]
+    found.append(Task(asked.key(f"{FAST} weighed", block), WEIGHING, lambda report: _weigh(asked, seen, FAST, block)))
     found.append(Task(asked.key(MASKS), MASKS, lambda report: _masks(asked, seen, report)))
     other = asked.example and pictures.find(asked.example)  # here, since a thread has no session to find uploads in
     for name, how in CHANGES.items():
         if how[1] != "patches" or other:
             found.append(Task(asked.key(name), name, lambda report, how=how: _change(asked, seen, *how, other, report)))
+    for name in (*names, MASK):
+        found.append(Task(asked.key(f"{name} weighed"), WEIGHING, lambda report, name=name: _weigh(asked, seen, name)))
     return found
 
 
@@ -109,32 +115,35 @@ def _image(loaded, seen):
     return loaded.preprocessing.normalise(stack([seen]).to(loaded.device))
 
 
-def _floors(asked):
-    """Return the dict in which what random orders gave on this picture is kept."""
-    key = asked.key("floors")
-    if key not in kept():
-        kept().add(key, {})
-    return kept().get(key)
-
-
-def _map(asked, seen, method, block=None):
-    from core.explanation.explained import explained
+def _draw(asked, seen, method, block=None):
+    from core.explanation.explained import draw
 
     loaded = compute.unfitted(asked.pack)
     try:
-        return explained(method, loaded, _image(loaded, seen), block=block, floors=_floors(asked))
+        return draw(method, loaded, _image(loaded, seen), block=block)
     except InputError as error:  # not every network has every map: the sentence is the answer
         return error
 
 
+def _weigh(asked, seen, method, block=None):
+    from core.explanation.explained import weigh
+
+    loaded, floors, drawn = compute.unfitted(asked.pack), asked.key("floors"), known(asked, method, block)
+    if isinstance(drawn, InputError):
+        return drawn
+    if floors not in kept():
+        kept().add(floors, {})  # what random orders gave on this picture
+    return weigh(drawn, loaded, _image(loaded, seen), floors=kept().get(floors))
+
+
 def _masks(asked, seen, report):
-    from core.explanation.explained import weighed
+    from core.explanation.explained import Drawn
     from core.explanation.mask import agreed, find_masks
 
     loaded = compute.unfitted(asked.pack)
     image, began = _image(loaded, seen), time.perf_counter()
     found = find_masks(loaded.network, image, progress=report)
-    kept().add(asked.key(MASK), weighed(MASK, loaded, image, agreed(found), time.perf_counter() - began, classes=found.classes, floors=_floors(asked)))
+    kept().add(asked.key(MASK), Drawn(MASK, None, agreed(found)[0].cpu().numpy(), time.perf_counter() - began))
     alone, without = (loaded.preprocessing.pixels(each)[0] for each in (found.kept, found.removed))
     shares = (found.keep.mean().item(), found.remove.mean().item())
     return Masked(alone, without, *shares, *(v.item() for v in (found.confidence_kept, found.confidence_removed, found.cds, found.cds_reverse)))

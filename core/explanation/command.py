@@ -6,7 +6,7 @@ from core.errors import InputError, unknown
 from core.explanation import EXPLANATIONS
 from core.explanation.common import classes_of
 from core.explanation.drawing import sheet
-from core.explanation.explained import explained
+from core.explanation.explained import draw, weigh
 from core.images.preprocess import stack
 from core.images.sources import Item
 from core.packs import load_pack
@@ -31,10 +31,10 @@ def explain_picture(options):
     image = pack.preprocessing.normalise(stack([pixels]).to(pack.device))
     block = pack.selection.selected if options.block == SELECTED else options.block
     classes = classes_of(pack.network, image, _class(pack, options.target))
-    rows, maps = [], []
+    rows, maps, floors = [], [], {}
     for name in names:
         try:
-            found = explained(name, pack, image, target=classes, block=block)
+            found = weigh(draw(name, pack, image, target=classes, block=block), pack, image, target=classes, floors=floors)
         except InputError as error:
             if len(names) == 1 or error.key != "explanation.unavailable":
                 raise

@@ -11,27 +11,21 @@ from core.explanation.common import classes_of, norm_of
 from core.explanation.faithfulness import area, deletion, insertion, probability_of, random_maps
 
 SMALL = 64  # pixels of a network's input; every pass of a larger one costs more than a hundred of a small one
-ORDERS, STEPS = 9, 32  # random orders that a map is held against, and steps of each curve: an order that knows nothing is the best of ten once in ten times
+ORDERS, STEPS = 9, 16  # random orders that a map is held against, and steps of each curve: an order that knows nothing is the best of ten once in ten times
 FEW_ORDERS, FEW_STEPS = 3, 8  # the same for larger inputs
 
 
 @dataclass(frozen=True)
-class Explained:
-    """A map with its faithfulness on this picture.
+class Drawn:
+    """A map of one picture.
 
-    Attributes: method: of EXPLANATIONS; block: whose map or norm it is, or None; values: (S, S) float32 array, signed; seconds: to make the map.
-        deletion, insertion: areas under the class's probability, or under the block's FeatureNorm for those of `OF_NORM`, as pixels leave or return;
-        lower, higher is better. random_deletion, random_insertion: the best such areas of random orders, as many as `effort` says.
+    Attributes: method: of EXPLANATIONS; block: whose map or norm it is, or None; values: (S, S) float32 array, signed; seconds: that it took.
     """
 
     method: str
     block: str | None
     values: np.ndarray
     seconds: float
-    deletion: float
-    insertion: float
-    random_deletion: float
-    random_insertion: float
 
     @property
     def title(self):
@@ -52,6 +46,20 @@ class Explained:
         """The share of the map that is positive, in [0, 1]: of the sum of its absolute values."""
         return float(self.values.clip(0).sum() / max(np.abs(self.values).sum(), 1e-12))
 
+
+@dataclass(frozen=True)
+class Explained(Drawn):
+    """A map with its faithfulness on this picture.
+
+    Attributes: deletion, insertion: areas under the class's probability, or under the block's FeatureNorm for those of `OF_NORM`, as pixels leave or return;
+        lower, higher is better. random_deletion, random_insertion: the best such areas of random orders, as many as `effort` says.
+    """
+
+    deletion: float
+    insertion: float
+    random_deletion: float
+    random_insertion: float
+
     @property
     def deletes(self):
         """Whether its order takes the evidence away faster than all random ones."""
@@ -68,36 +76,40 @@ def effort(side):
     return (ORDERS, STEPS) if side <= SMALL else (FEW_ORDERS, FEW_STEPS)
 
 
-def explained(method, pack, image, *, target=None, block=None, floors=None):
-    """Explain one picture and measure the map on it.
+def draw(method, pack, image, *, target=None, block=None):
+    """Draw one map of one picture.
 
     Args: method: of EXPLANATIONS. pack: a loaded `Pack`. image: (1, 3, S, S), preprocessed, on its device.
         target: index of a class, by default the predicted one. block: by default the selected one for those of `OF_NORM`, else the method's own.
-        floors: a dict that keeps what random orders gave, to be handed on to other methods of the same picture and class.
-    Returns: `Explained`. Raises: InputError as `core.explanation.explain`.
+    Returns: `Drawn`. Raises: InputError as `core.explanation.explain`.
     """
     at = block or (pack.selection.selected if method in OF_NORM else None)
-    classes = classes_of(pack.network, image, target)
     began = time.perf_counter()
-    values = explain(method, pack.network, image, target=classes, block=at)
-    return weighed(method, pack, image, values, time.perf_counter() - began, classes=classes, block=at, floors=floors)
+    values = explain(method, pack.network, image, target=target, block=at)
+    return Drawn(method, at, values[0].cpu().numpy(), time.perf_counter() - began)
 
 
-def weighed(method, pack, image, values, seconds, *, classes, block=None, floors=None):
-    """Measure a map that is there already. Args: values: (1, S, S); seconds: that it took; classes: (1,) int64; the others, Returns: as `explained`."""
-    of_norm, floors, (count, steps) = method in OF_NORM, {} if floors is None else floors, effort(image.shape[-1])
+def weigh(drawn, pack, image, *, target=None, floors=None):
+    """Measure what the picture's pixels do when they go in the order of a map.
+
+    Args: drawn: `Drawn`; pack, image, target: that it was drawn from.
+        floors: a dict that keeps what random orders gave, to be handed on to other maps of the same picture and class.
+    Returns: `Explained`.
+    """
+    of_norm, floors, (count, steps) = drawn.method in OF_NORM, {} if floors is None else floors, effort(image.shape[-1])
+    classes = classes_of(pack.network, image, target)
 
     def areas(orders):
-        measure = norm_of(pack.network, block) if of_norm else probability_of(pack.network, classes.expand(len(orders)))
+        measure = norm_of(pack.network, drawn.block) if of_norm else probability_of(pack.network, classes.expand(len(orders)))
         images = image.expand(len(orders), -1, -1, -1)
         return tuple(area(way(measure, images, orders, steps=steps)) for way in (deletion, insertion))
 
-    measured = block if of_norm else None
+    measured = drawn.block if of_norm else None
     if measured not in floors:
         away, back = areas(random_maps(image.expand(count, -1, -1, -1), generator=torch.Generator().manual_seed(0)))
         floors[measured] = away.min().item(), back.max().item()
-    removed, restored = (of.item() for of in areas(values))
-    return Explained(method, block, values[0].cpu().numpy(), seconds, removed, restored, *floors[measured])
+    removed, restored = (of.item() for of in areas(torch.from_numpy(drawn.values)[None].to(image.device)))
+    return Explained(drawn.method, drawn.block, drawn.values, drawn.seconds, removed, restored, *floors[measured])
 
 
 def regions(values, side=8):

@@ -9,7 +9,7 @@ from core.calibration import confidence_of
 from core.detectors import DEFAULT
 from core.errors import InputError
 from core.explanation import EXPLANATIONS
-from core.explanation.explained import effort, explained
+from core.explanation.explained import draw, effort, weigh
 from core.images.preprocess import stack
 from core.provenance import pack_hash, provenance
 from core.report import METHODS, RISK, SHARE
@@ -202,7 +202,7 @@ def _explained(pack, image, label, methods):
     maps, missing, floors = [], [], {}
     for method in dict.fromkeys(methods):
         try:
-            maps.append(explained(method, pack, image, target=label, floors=floors))
+            maps.append(weigh(draw(method, pack, image, target=label), pack, image, target=label, floors=floors))
         except InputError as error:
             if error.key != "explanation.unavailable":
                 raise

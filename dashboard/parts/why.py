@@ -28,8 +28,8 @@ def why(settings, loaded, picture_id, look, verdict, keep):
     if not st.toggle(t("why.open"), key="why", help=t("why.open_help")):
         return
     asked = explaining.question(settings, loaded, picture_id, verdict, keep)
-    tasks = explaining.tasks(asked, look.seen)
     found = _maps(asked, loaded, look.seen)
+    tasks = explaining.tasks(asked, look.seen, st.session_state["why_block"])
     _map(asked, loaded, look, verdict, found)
     _work(asked, look, tasks)
     _methods(settings, look, found)
@@ -41,8 +41,9 @@ def _maps(asked, loaded, seen):
     blocks = list(loaded.selection.blocks)
     last = blocks[-1] if not isinstance(explaining.cam(asked, seen, blocks[-1]), InputError) else blocks[-2]
     remember("why_block", blocks, last)
-    first = explaining.cam(asked, seen, st.session_state["why_block"])
-    return {name: first if name == explaining.FAST else explaining.kept().get(asked.key(name)) for name in EXPLANATIONS}
+    block = st.session_state["why_block"]
+    explaining.cam(asked, seen, block)
+    return {name: explaining.known(asked, name, block if name == explaining.FAST else None) for name in EXPLANATIONS}
 
 
 def _map(asked, loaded, look, verdict, found):
@@ -97,12 +98,15 @@ def _finding(one, name):
 
 def _worth(pack, one):
     """Say whether a map can be believed: on this picture, and as measured on many."""
-    from core.explanation.explained import effort
+    from core.explanation.explained import Explained, effort
 
-    numbers = {"deletion": f"{one.deletion:.2f}", "insertion": f"{one.insertion:.2f}", "seconds": f"{one.seconds:.2f}"}
-    numbers |= {"random_deletion": f"{one.random_deletion:.2f}", "random_insertion": f"{one.random_insertion:.2f}", "orders": effort(len(one.values))[0]}
-    of = "norm" if one.method in OF_NORM else "class"
-    st.markdown(t(f"why.here_{'better' if one.deletes and one.inserts else 'worse'}") + " " + t(f"why.areas_{of}", **numbers))
+    if isinstance(one, Explained):
+        numbers = {"deletion": one.deletion, "insertion": one.insertion, "random_deletion": one.random_deletion, "random_insertion": one.random_insertion}
+        numbers = {name: f"{value:.2f}" for name, value in numbers.items()} | {"orders": effort(len(one.values))[0], "seconds": f"{one.seconds:.2f}"}
+        better = "better" if one.deletes and one.inserts else "worse"
+        st.markdown(t(f"why.here_{better}") + " " + t(f"why.areas_{'norm' if one.method in OF_NORM else 'class'}", **numbers))
+    else:
+        st.markdown(t("why.here_not_yet"))
     known = measured(pack).get(one.method)
     if known is None:
         st.markdown(t("why.not_measured"))

@@ -461,6 +461,7 @@ def test_why_shows_the_evidence_of_any_block_and_the_report_says_it_in_both_lang
         slider.press("ArrowLeft")
     expect(finding).not_to_have_text(first)
     assert query(page)["why"] == "True" and query(page)["why_block"].startswith("layer")
+    settle(page)
     chart = page.locator(".st-key-why_chart").get_by_test_id("stPlotlyChart")
     chart.hover()
     expect(chart.get_by_text(re.compile("of the evidence on duck"))).to_be_visible()

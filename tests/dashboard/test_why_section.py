@@ -4,7 +4,7 @@ import pytest
 
 from core.errors import InputError
 from core.explanation import EXPLANATIONS
-from core.explanation.explained import explained, place, regions
+from core.explanation.explained import draw, place, regions, weigh
 from core.explanation.measured import measured
 from core.images.preprocess import stack
 from core.images.sources import open_source
@@ -39,7 +39,8 @@ def visit():
 def of_core(pack, spec, method="gradcam", block=None):
     source, _, index = spec.rpartition("/")
     seen = pack.preprocessing.see(open_source(source)[int(index)].open())
-    return explained(method, pack, pack.preprocessing.normalise(stack([seen])), block=block)
+    image = pack.preprocessing.normalise(stack([seen]))
+    return weigh(draw(method, pack, image, block=block), pack, image)
 
 
 def shares(page):
@@ -73,7 +74,6 @@ def test_the_map_is_that_of_core_at_any_block(visit, pack, language):
         found = {"method": words["explanation.gradcam"], "name": words["class.duck"], "half": f"{100 * half:.0f}"}
         assert words["why.found_class"].format(**found, place=words[f"why.place_{row}{column}"]) in [h.value for h in page.header]
         assert shares(page).iloc[:, 2].tolist() == pytest.approx((100 * regions(one.values)).ravel().round(2).tolist(), abs=0.011)
-        assert f"**{one.deletion:.2f}**" in texts(page) and f"**{one.insertion:.2f}**" in texts(page)
     assert str(measured(PACK)["gradcam"].pictures) in texts(page)
 
 
@@ -83,6 +83,7 @@ def test_masks_and_changes_come_from_the_background(visit, pack):
     healthy(page.run())
     one = of_core(pack, "toybox:test/2", "occlusion")
     assert shares(page).iloc[:, 2].tolist() == pytest.approx((100 * regions(one.values)).ravel().round(2).tolist(), abs=0.011)
+    assert f"**{one.deletion:.2f}**" in texts(page) and f"**{one.insertion:.2f}**" in texts(page)
     said = captions(page)
     assert sum(any(mark in c for mark in ("believed on this model", "not measured on this model")) for c in said) == len(EXPLANATIONS)
     masks = next(found for key in page.session_state["why_work"].keys if isinstance(found := explaining.kept().get(key), explaining.Masked))
@@ -102,5 +103,5 @@ def test_cancelled_work_can_go_on(visit):
 
 def test_a_map_that_a_network_cannot_have_is_told_in_one_sentence(visit, monkeypatch):
     error = InputError("RSP has no rule for LayerNorm.", key="explanation.unavailable", layer="LayerNorm")
-    monkeypatch.setattr(explaining, "cam", lambda *_, **__: error)
+    monkeypatch.setattr(explaining, "_draw", lambda *_, **__: error)
     assert any("LayerNorm" in i.value for i in visit(why=True, picture="toybox:test/9").info)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.explanation import OF_NORM
-from core.explanation.explained import Explained, explained, place, regions
+from core.explanation.explained import Explained, draw, place, regions, weigh
 from core.images import toybox
 from core.images.preprocess import stack
 from core.packs import load_pack
@@ -42,7 +42,7 @@ def test_a_region_is_where_the_pixel_is():
 
 @pytest.mark.parametrize("method", ("gradcam", "norm_occlusion"))
 def test_the_map_is_measured_on_the_very_picture(pack, image, method):
-    found = explained(method, pack, image)
+    found = weigh(draw(method, pack, image), pack, image)
     column, row = found.peak
     assert found.values[row, column] == found.values.max() and 0 <= found.positive <= 1
     assert found.block == (pack.selection.selected if method in OF_NORM else None)

@@ -10,7 +10,7 @@ from core.calibration import confidence_of
 from core.errors import InputError
 from core.explanation import explain
 from core.explanation.common import norm_of
-from core.explanation.explained import ORDERS
+from core.explanation.explained import ORDERS, STEPS
 from core.explanation.faithfulness import area, deletion, insertion, probability_of, random_maps
 from core.images.item import Item
 from core.images.preprocess import stack
@@ -69,10 +69,10 @@ def test_a_map_is_held_against_random_orders(pack, gathered, name):
     assert one.values[one.peak[1], one.peak[0]] == one.values.max() and one.values[one.trough[1], one.trough[0]] == one.values.min()
     measure = norm_of(pack.network, one.block) if one.block else probability_of(pack.network, torch.tensor([pack.classes.index(facts.class_name)]))
     found = one.deletion, one.insertion
-    assert found == pytest.approx([area(way(measure, image, values)).item() for way in (deletion, insertion)], rel=1e-4)
+    assert found == pytest.approx([area(way(measure, image, values, steps=STEPS)).item() for way in (deletion, insertion)], rel=1e-4)
     first = random_maps(image.expand(ORDERS, -1, -1, -1), generator=torch.Generator().manual_seed(0))[:1]
-    assert one.random_deletion <= area(deletion(measure, image, first)).item() + 1e-5
-    assert one.random_insertion >= area(insertion(measure, image, first)).item() - 1e-5
+    assert one.random_deletion <= area(deletion(measure, image, first, steps=STEPS)).item() + 1e-5
+    assert one.random_insertion >= area(insertion(measure, image, first, steps=STEPS)).item() - 1e-5
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
