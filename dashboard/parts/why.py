@@ -1,5 +1,7 @@
 """Why this verdict? Where in the picture the evidence lies, which map can be believed, and what would change the verdict."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import streamlit as st
 
@@ -28,48 +30,90 @@ def why(settings, loaded, picture_id, look, verdict, keep):
     if not st.toggle(t("why.open"), key="why", help=t("why.open_help")):
         return
     asked = explaining.question(settings, loaded, picture_id, verdict, keep)
-    found = _maps(asked, loaded, look.seen)
-    tasks = explaining.tasks(asked, look.seen, st.session_state["why_block"])
-    _map(asked, loaded, look, verdict, found)
-    _work(asked, look, tasks)
-    _methods(settings, look, found)
+    chosen = _controls(asked, loaded, look, verdict)
+    work = _work(explaining.tasks(asked, look.seen, chosen.block))
+    if work is not None and work.job.running:
+        _live(asked, look, verdict, chosen, work)
+    else:
+        _section(asked, look, verdict, chosen, work)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What to look at: `method`; `block` of Grad-CAM; `opacity` of the map, in percent."""
+
+    method: str
+    block: str
+    opacity: int
+
+
+def _controls(asked, loaded, look, verdict):
+    """Draw what can be chosen, and draw Grad-CAM of the chosen block. Returns: `Chosen`."""
+    blocks = list(loaded.selection.blocks)
+    last = blocks[-1] if not isinstance(explaining.cam(asked, look.seen, blocks[-1]), InputError) else blocks[-2]
+    remember("why_block", blocks, last)
+    remember("why_method", tuple(EXPLANATIONS), explaining.FAST)
+    remember("why_opacity", OPACITIES, 60)
+    titles = {name: explanation_name(name) for name in EXPLANATIONS}
+    method, block, opacity = st.columns(3, gap="large")
+    method.selectbox(t("why.method"), list(titles), format_func=titles.get, key="why_method")
+    of_cam = st.session_state["why_method"] == explaining.FAST
+    block.select_slider(t("why.block"), blocks, key="why_block", disabled=not of_cam, help=t("why.block_help", block=verdict.block))
+    opacity.select_slider(t("why.opacity"), OPACITIES, format_func="{}\N{NO-BREAK SPACE}%".format, key="why_opacity")
+    explaining.cam(asked, look.seen, st.session_state["why_block"])
+    return Chosen(st.session_state["why_method"], st.session_state["why_block"], st.session_state["why_opacity"])
+
+
+def _work(tasks):
+    """Start what is not known yet. Returns: the `Work` of this session, or None where everything is known."""
+    kept, work = explaining.kept(), st.session_state.get("why_work")
+    if work is not None and work.keys != tuple(task.key for task in tasks):
+        work.job.stop.set()
+        work = None
+    if all(task.key in kept for task in tasks):
+        return None
+    if work is None:
+        st.session_state["why_work"] = work = kept.start(tasks)
+    return work
+
+
+@st.fragment(run_every=1.0)
+def _live(asked, look, verdict, chosen, work):
+    """Draw what is known so far, each second; at the end the whole page is drawn anew."""
+    if not work.job.running:
+        st.rerun()
+    _section(asked, look, verdict, chosen, work)
+
+
+def _section(asked, look, verdict, chosen, work):
+    """Draw one map with its worth, how far the work has come, every map small, and what would change the verdict."""
+    found = {name: explaining.known(asked, name, chosen.block if name == explaining.FAST else None) for name in EXPLANATIONS}
+    _map(asked, look, class_name(verdict.class_name), chosen, found[chosen.method])
+    if work is not None and work.job.running:
+        doing = work.job.doing
+        background.progress(work, key="why_cancel", words=explanation_name(doing) if doing in EXPLANATIONS else t(f"why.doing_{doing}"))
+    elif work is not None:
+        background.ended(work.job)
+        st.button(t("why.again"), icon=":material/refresh:", key="why_again", on_click=st.session_state.pop, args=("why_work", None))
+    _methods(asked, look, found)
     _changes(asked, look, verdict)
 
 
-def _maps(asked, loaded, seen):
-    """Return {method: what is known of its map, or None}, Grad-CAM's of the block that the person has chosen."""
-    blocks = list(loaded.selection.blocks)
-    last = blocks[-1] if not isinstance(explaining.cam(asked, seen, blocks[-1]), InputError) else blocks[-2]
-    remember("why_block", blocks, last)
-    block = st.session_state["why_block"]
-    explaining.cam(asked, seen, block)
-    return {name: explaining.known(asked, name, block if name == explaining.FAST else None) for name in EXPLANATIONS}
-
-
-def _map(asked, loaded, look, verdict, found):
+def _map(asked, look, name, chosen, one):
     """Draw one map over the picture, and say what it is worth on this picture and on this model."""
-    remember("why_method", tuple(EXPLANATIONS), explaining.FAST)
-    remember("why_opacity", OPACITIES, 60)
-    method = st.session_state["why_method"]
-    one, name = found[method], class_name(verdict.class_name)
-    drawn = one is not None and not isinstance(one, InputError)
-    st.header(_finding(one, name) if drawn else t("why.header", name=name))
-    picture, controls = st.columns((4, 5), gap="large")
-    with controls:
-        titles = {name: explanation_name(name) for name in EXPLANATIONS}
-        st.selectbox(t("why.method"), list(titles), format_func=titles.get, key="why_method")
-        if method == explaining.FAST:
-            st.select_slider(t("why.block"), list(loaded.selection.blocks), key="why_block", help=t("why.block_help", block=verdict.block))
-        st.select_slider(t("why.opacity"), OPACITIES, format_func="{}\N{NO-BREAK SPACE}%".format, key="why_opacity")
-        if drawn:
-            _worth(asked.pack, one)
-    with picture:
-        if isinstance(one, InputError):
-            st.info(explain(one), icon=":material/block:")
-        elif one is None:
+    if one is None or isinstance(one, InputError):
+        st.header(t("why.header", name=name))
+        if one is None:
             st.skeleton(height=380)
         else:
-            _chart(one, look, name)
+            st.info(explain(one), icon=":material/block:")
+        return
+    st.header(_finding(one, name))
+    picture, words = st.columns((4, 5), gap="large")
+    with picture:
+        _chart(one, look, name, chosen.opacity)
+    with words:
+        _worth(asked.pack, one)
 
 
 def _asks(method):
@@ -77,12 +121,12 @@ def _asks(method):
     return "norm" if method in OF_NORM else "apart" if method in CLASSLESS else "class"
 
 
-def _chart(one, look, name):
+def _chart(one, look, name, opacity):
     from core.explanation.explained import regions
 
     shares, of, words = regions(one.values), _asks(one.method), {"name": name, "block": one.block}
     rows = [(y + 1, x + 1, round(100 * float(v), 2)) for (y, x), v in np.ndenumerate(shares)]
-    figure = charts.map_over(look.seen, one.values, shares, st.session_state["why_opacity"] / 100, {"share": t(f"why.share_{of}", **words)})
+    figure = charts.map_over(look.seen, one.values, shares, opacity / 100, {"share": t(f"why.share_{of}", **words)})
     show(figure, alt=_finding(one, name), table=table("row column contribution", rows), key="why_chart")
     st.caption(t(f"why.reading_{of}", **words))
 
@@ -119,11 +163,11 @@ def _failed(known):
     return ", ".join(t(f"why.fails_{name}") for name in known.why_not)
 
 
-def _methods(settings, look, found):
+def _methods(asked, look, found):
     """Draw every map small, side by side, with what is known of its method on this model."""
     from core.explanation.drawing import overlay
 
-    believed = measured(settings.pack)
+    believed = measured(asked.pack)
     st.subheader(t("why.all", n=len(found)))
     with st.grid(4, min_column_width=110, gap="small"):
         for name, one in found.items():
@@ -183,29 +227,3 @@ def _change_panel(key, found):
         exchanged, of = found.cells
         return enlarged(found.pixels), t(f"why.{key}", n=exchanged, of=of, **words)
     return enlarged(found.pixels), t(f"why.{key}", **words)
-
-
-def _work(asked, look, tasks):
-    """Start what is not known yet, and draw how far it has come."""
-    kept, work = explaining.kept(), st.session_state.get("why_work")
-    keys = tuple(task.key for task in tasks)
-    missing = [task for task in tasks if task.key not in kept]
-    if work is not None and work.keys != keys:
-        work.job.stop.set()
-        work = None
-    if missing and work is None:
-        st.session_state["why_work"] = work = kept.start(tasks)
-    if missing and work.job.running:
-        _progress(work, len(missing))
-    elif missing:
-        background.ended(work.job)
-        st.button(t("why.again"), icon=":material/refresh:", key="why_again", on_click=st.session_state.pop, args=("why_work", None))
-
-
-@st.fragment(run_every=0.5)
-def _progress(work, missing):
-    """Draw how far the work has come; with each result the page is drawn anew."""
-    if not work.job.running or sum(key not in explaining.kept() for key in work.keys) < missing:
-        st.rerun()
-    doing = work.job.doing
-    background.progress(work, key="why_cancel", words=explanation_name(doing) if doing in EXPLANATIONS else t(f"why.doing_{doing}"))

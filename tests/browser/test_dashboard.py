@@ -461,12 +461,12 @@ def test_why_shows_the_evidence_of_any_block_and_the_report_says_it_in_both_lang
         slider.press("ArrowLeft")
     expect(finding).not_to_have_text(first)
     assert query(page)["why"] == "True" and query(page)["why_block"].startswith("layer")
-    settle(page)
     chart = page.locator(".st-key-why_chart").get_by_test_id("stPlotlyChart")
+    expect(chart).to_have_count(1)  # those of the blocks in between have gone
     chart.hover()
     expect(chart.get_by_text(re.compile("of the evidence on duck"))).to_be_visible()
-    expect(page.get_by_text(re.compile(r"alone: duck"))).to_be_visible()  # from the background
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.get_by_text(re.compile(r"alone: duck"))).to_be_visible(timeout=100_000)  # from the background
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=100_000)
     assert not grave(page)
     for language, name in (("English", "Download a report"), ("한국어", "보고서 내려받기")):
         page.get_by_role("radio", name=language).click()
