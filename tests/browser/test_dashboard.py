@@ -546,7 +546,7 @@ def test_nothing_is_asked_of_the_internet(visit, page, server):
         ("workshop", "toybox"),
         ("why", "toybox"),
         ("tour", "toybox"),
-        ("trust", "toybox"),
+        ("trust", "cifar10"),
     ],
 )
 def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
@@ -557,7 +557,7 @@ def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
     more = {"why": {"why": True, "why_method": "occlusion"}, "tour": {"step": 3, "a3": "late"}}.get(name, {})
     visit("" if name in ("verdict", "why") else name, lang=language, pack=pack, picture=picture, **more)
     if name == "why":
-        page.get_by_text("/255 (RMS)").last.wait_for()
+        page.get_by_text("/255").last.wait_for()
         expect(page.get_by_role("button", name={"en": "Cancel", "ko": "취소"}[language])).to_have_count(0)
         settle(page)
         page.set_viewport_size({"width": 1280, "height": 2500})
