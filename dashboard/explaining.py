@@ -16,7 +16,7 @@ FAST = "gradcam"  # drawn at once; all others come from the background
 MASK, MASKS = "mask", "masks"  # the map of both masks, which comes with them; the masks
 WEIGHING = "weighing"  # what the pixels do when they go in the order of a map
 CHANGES = {"class_change": ("class", "low_frequency"), "class_patches": ("class", "patches"), "verdict_change": ("verdict", "low_frequency")}
-KEPT = 4000
+KEPT = 1000  # results; a map of 224 pixels takes 200 kB
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def kept():
 
 def question(settings, loaded, picture_id, verdict, keep):
     """Return the `Question` behind a verdict. Args: settings: a `Frame`; loaded: its `Pack`; keep: percent."""
-    second = sorted(range(len(verdict.probabilities)), key=verdict.probabilities.__getitem__)[-2]
+    second = sorted(range(len(verdict.probabilities)), key=verdict.probabilities.__getitem__)[-2:][0]  # of a single class, itself
     return Question(
         settings.pack, compute.version(settings.pack), picture_id, _example(settings.facts, loaded, second, picture_id), verdict.detector, keep / 100
     )
@@ -128,7 +128,8 @@ def _draw(asked, seen, method, block=None):
 def _weigh(asked, seen, method, block=None):
     from core.explanation.explained import weigh
 
-    loaded, floors, drawn = compute.unfitted(asked.pack), asked.key("floors"), known(asked, method, block)
+    loaded, floors = compute.unfitted(asked.pack), asked.key("floors")
+    drawn = known(asked, method, block) or _draw(asked, seen, method, block)  # much may have been asked for, and forgotten, meanwhile
     if isinstance(drawn, InputError):
         return drawn
     if floors not in kept():

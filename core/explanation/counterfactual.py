@@ -191,7 +191,7 @@ def _exchange(pack, aim, turned, pixels, other, progress):
         if turned(exchanged(chosen)):
             break
     for c in list(chosen):
-        if turned(exchanged([other for other in chosen if other != c])):
+        if turned(exchanged([kept for kept in chosen if kept != c])):
             chosen.remove(c)
     return exchanged(chosen), (len(chosen), total)
 
@@ -199,7 +199,7 @@ def _exchange(pack, aim, turned, pixels, other, progress):
 def _target(before, example, target, count):
     """Return the class to turn to."""
     if target is None:
-        target = example.label if example else int(np.argsort(before.probabilities)[-2])
+        target = example.label if example else int(np.argsort(before.probabilities)[-2:][0])
     if not 0 <= target < count:
         raise InputError(f"This network has {count} classes, counted from 0; choose one of them.", key="explanation.target", count=count)
     if target == before.label:

@@ -50,7 +50,7 @@ class Chosen:
 def _controls(asked, loaded, look, verdict):
     """Draw what can be chosen, and draw Grad-CAM of the chosen block. Returns: `Chosen`."""
     blocks = list(loaded.selection.blocks)
-    last = blocks[-1] if not isinstance(explaining.cam(asked, look.seen, blocks[-1]), InputError) else blocks[-2]
+    last = blocks[-1] if not isinstance(explaining.cam(asked, look.seen, blocks[-1]), InputError) else blocks[-2:][0]
     remember("why_block", blocks, last)
     remember("why_method", tuple(EXPLANATIONS), explaining.FAST)
     remember("why_opacity", OPACITIES, 60)
