@@ -39,13 +39,17 @@ def deletion(measure, images, maps, *, steps=32):
 
 
 def insertion(measure, images, maps, *, steps=32):
-    """Put pixels into the blurred picture, the highest of the map first. Args, Returns: as `deletion`; a higher area is better.
+    """Put pixels into the blurred picture, the highest of the map first. Args, Returns: as `deletion`; a higher area is better."""
+    return _curve(measure, blurry(images), images, maps, steps)
+
+
+def blurry(images):
+    """Blur pictures (N, 3, S, S) so far that little of what they show is left.
 
     The blur is Gaussian, its deviation a twelfth of the side: the published 5 pixels of 224 leave too much of a small picture.
     """
     sigma = images.shape[-1] / 12
-    blurred = gaussian_blur(images, 2 * round(2 * sigma) + 1, sigma)
-    return _curve(measure, blurred, images, maps, steps)
+    return gaussian_blur(images, 2 * round(2 * sigma) + 1, sigma)
 
 
 def area(curve):

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
-from torchvision.transforms.functional import gaussian_blur
 
 from core.explanation.common import classes_of, forward_of
+from core.explanation.faithfulness import blurry
 
 RATE = 0.05  # of Adam
 TINY = 1e-7  # of the score, as published
@@ -61,7 +61,7 @@ def find_masks(network, images, *, target=None, steps=80, side=None, area=1.0, s
     """
     size, classes = images.shape[-1], classes_of(network, images, target)
     run, images = forward_of(network), images.float()
-    blurred = blur(images)
+    blurred = blurry(images)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         whole = run(images)
@@ -106,12 +106,6 @@ def mask(network, images, *, target=None, block=None, steps=80):
 def agreed(masks):
     """Return the evidence that both of `Masks` agree on, their mean: (N, S, S) float32 in [0, 1]."""
     return (masks.keep + masks.remove) / 2
-
-
-def blur(images):
-    """Blur pictures (N, 3, S, S) as `core.explanation.faithfulness.insertion` does."""
-    sigma = images.shape[-1] / 12
-    return gaussian_blur(images, 2 * round(2 * sigma) + 1, sigma)
 
 
 def keeps(before, after, classes):
