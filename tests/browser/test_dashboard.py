@@ -570,6 +570,7 @@ def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
         page.get_by_role("button", name={"en": "Build the model", "ko": "모델 만들기"}[language]).wait_for()
         settle(page)
         page.set_viewport_size({"width": 1280, "height": 2500})
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # what the browser still has to load
     page.wait_for_timeout(1500)  # the charts' entrance
     folder = ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
