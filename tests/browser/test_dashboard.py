@@ -563,6 +563,7 @@ def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
         page.set_viewport_size({"width": 1280, "height": 2500})
     if name == "adaptation":
         page.get_by_role("button", name={"en": "Start", "ko": "시작"}[language], exact=True).click()
+        page.get_by_role("button", name={"en": "Cancel", "ko": "취소"}[language]).wait_for()  # an example can be replayed before
         page.get_by_role("button", name={"en": "Replay", "ko": "다시 재생"}[language]).wait_for(timeout=400_000)
         settle(page)
     if name == "workshop":
