@@ -87,6 +87,7 @@ def settle(page):
     page.get_by_role("heading", level=1).first.wait_for(timeout=PATIENCE)  # before it, "not running" may mean "not yet"
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=PATIENCE)
     page.wait_for_function("!document.querySelector('[data-testid=stSpinner], [data-stale=true]')", timeout=PATIENCE)
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestIdleCallback(done, {timeout: 2000})))")  # what was just drawn now answers to keys
     assert page.get_by_test_id("stException").count() == 0
 
 
