@@ -6,11 +6,12 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench packs pack-toybox pack-cifar10 methods seeds grid comparison screenshots clean
+.PHONY: help run test soak bench packs pack-toybox pack-cifar10 methods seeds grid comparison screenshots clean
 
 help:
 	@echo "make run          start the dashboard and open it in the browser"
 	@echo "make test         check the code and run every test, those in a real browser too (ARGS=\"-k verdict\" for some)"
+	@echo "make soak         try to break it: many people, hostile files, faults (ARGS=\"hostile --minutes 1\" for one, shorter)"
 	@echo "make bench        measure speed, as ratios side by side (ARGS=\"probe\", \"verdict\" or \"start\" for one)"
 	@echo "make packs        train both networks and build their packs (BLOCKSCOPE_DATA=folder for the photos; hours)"
 	@echo "make methods      train the networks of the comparison of training methods (make seeds: twice more on the toybox; hours)"
@@ -31,6 +32,10 @@ else  # side by side, a core each; then alone what a person sees, who would not 
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 8 --dist worksteal
 	$(BIN)/python -m pytest -m browser
 endif
+
+soak: $(VENV)/.test
+	@sh tools/install_postgres.sh || true
+	$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(VENV)/.test
 	@sh tools/install_chromium.sh || true
