@@ -2,19 +2,14 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from core.packs import list_packs
+from tests.soak.server import serving
 
-ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 60_000  # ms; two slow cores draw a page in seconds, torch takes some more
 
@@ -48,25 +43,8 @@ def server(tmp_path_factory):
     """Start the dashboard as `make run` does, with a home of its own. Yields: (its address, the file of its log, its home)."""
     if "toybox" not in list_packs():
         pytest.skip("no pack named toybox: it ships in assets/packs; make packs builds it")
-    home = tmp_path_factory.mktemp("home")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless=true"]
-    command += ["--server.address=127.0.0.1", f"--server.port={port}", "--browser.serverAddress=127.0.0.1"]
-    environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "BLOCKSCOPE_RUNS": f"sqlite:///{home}/runs.sqlite"}
-    log = home / "server.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-        yield f"http://127.0.0.1:{port}", log, home
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    with serving(tmp_path_factory.mktemp("home")) as started:
+        yield started.address, started.log, started.home
 
 
 @pytest.fixture
@@ -90,15 +68,3 @@ def settle(page):
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestIdleCallback(done, {timeout: 2000})))")  # what was just drawn now answers to keys
     assert page.get_by_test_id("stException").count() == 0
 
-
-def _wait_for(address, process, log, seconds=60):
-    for _ in range(10 * seconds):
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(address, timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail(f"the dashboard did not start:\n{log.read_text()[-2000:]}")

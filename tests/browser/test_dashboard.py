@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from core.packs import describe
-from tests.browser.conftest import ROOT, settle
+from tests.browser.conftest import settle
+from tests.soak.server import ROOT
 
 pytestmark = pytest.mark.browser
 

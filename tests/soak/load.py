@@ -1,0 +1,159 @@
+"""A class of forty: people who bring pictures, turn pages and let networks adapt, all at once, over the same connection as a browser's."""
+
+import asyncio
+import io
+import statistics
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from PIL import Image
+
+from tests.soak.server import serving
+from tests.soak.table import Row
+from tests.soak.visitor import Broken, Visitor
+
+PEOPLE, ADAPTING = 40, 4
+PAGES = ("", "blocks", "detector", "confidence", "trust", "training", "corruptions", "workshop", "runs", "tour")
+PAUSE = 10, 40  # seconds for which a person looks at what is there
+SLOWER = 3  # times the seconds of one person alone that a verdict may take for each that is on the way, at the 95th percentile
+GROWTH = 1.10  # how much more memory there may be at the end than after a fifth of the time
+SAID = r"^\W*(Known|Unknown)\b"
+ALONE = 8  # pictures by which the time of one person alone is told
+
+
+@dataclass
+class Seen:
+    """What forty people saw.
+
+    Attributes: verdicts: [(seconds, how many were on the way with it)]; pages: [seconds]; runs: adaptations that came to their end; broken: sentences;
+        memory: [(share of the time, bytes)].
+    """
+
+    verdicts: list = field(default_factory=list)
+    pages: list = field(default_factory=list)
+    runs: int = 0
+    broken: list = field(default_factory=list)
+    memory: list = field(default_factory=list)
+    waiting: int = 0
+
+
+def rows(seconds, people=PEOPLE):
+    """Let one person bring pictures alone, then all at once for the given seconds. Yields: `Row`."""
+    with tempfile.TemporaryDirectory() as home, serving(Path(home)) as server:
+        alone = asyncio.run(_alone(server.address))
+        seen = asyncio.run(_together(server, seconds, people))
+        log = server.log.read_text()
+    times = [time for time, _ in seen.verdicts]
+    p95, each = _p95(times), _p95([time / queue for time, queue in seen.verdicts])
+    queue = max(queue for _, queue in seen.verdicts)
+    with_pictures = f"{people} people, {seconds / 60:g} minutes"
+    lost = [sum(kind == of for kind, _ in seen.broken) for of in ("verdict", "page", "adaptation")]
+    yield Row("load", f"{with_pictures}: pictures brought", len(times) + lost[0], lost[0], f"median {statistics.median(times):.2f} s, p95 {p95:.2f} s")
+    yield Row("load", f"{with_pictures}: pages turned", len(seen.pages) + lost[1], lost[1], f"p95 {_p95(seen.pages):.2f} s")
+    yield Row("load", f"{with_pictures}: live adaptations, {ADAPTING} people at a time", seen.runs + lost[2], lost[2], "each to its end")
+    figures = f"alone {alone:.2f} s; up to {queue} at once; p95 for each on the way {each:.2f} s, {each / alone:.1f} x alone (at most {SLOWER})"
+    yield Row("speed", "time from upload to verdict", 1, int(each > SLOWER * alone), figures)
+    early, late = (statistics.median(size for at, size in seen.memory if low <= at <= high) for low, high in ((0.15, 0.25), (0.9, 1)))
+    figures = f"{early / 1e6:,.0f} MB after a fifth of the time, {late / 1e6:,.0f} MB at the end"
+    yield Row("speed", "memory of the server and its processes", 1, int(late > GROWTH * early), figures)
+    traces = log.count("Traceback")
+    yield Row("load", "the server's log holds no stack trace", 1, int(traces > 0), "; ".join({text for _, text in seen.broken})[:300])
+
+
+async def _alone(address):
+    """Return the median seconds from upload to verdict of one person, once everything is loaded."""
+    async with Visitor(address) as visitor:
+        page = await visitor.open()
+        times = []
+        for k in range(ALONE + 2):
+            page = await visitor.bring(page, "files", f"alone{k}.png", _picture(Random(f"alone {k}")))
+            times.append(page.seconds)
+    return statistics.median(times[2:])
+
+
+async def _together(server, seconds, people):
+    """Let people come one after the other, stay to the end and do what they do. Returns: `Seen`."""
+    seen, clock = Seen(), asyncio.get_running_loop().time
+    began = clock()
+    adapting = min(ADAPTING, people // 2)
+    visits = [_adapts(server.address, seen, Random(k), began + seconds) for k in range(adapting)]
+    visits += [_looks(server.address, seen, Random(k), began + seconds) for k in range(adapting, people)]
+    tasks = [asyncio.create_task(visit) for visit in visits]
+    while not all(task.done() for task in tasks):
+        if clock() < began + seconds:
+            seen.memory.append(((clock() - began) / seconds, server.memory))
+        await asyncio.sleep(1)
+    for task in tasks:
+        task.result()
+    return seen
+
+
+async def _looks(address, seen, random, until):
+    """Be a person who brings pictures, mostly, and turns pages."""
+    clock = asyncio.get_running_loop().time
+    await asyncio.sleep(random.uniform(0, PAUSE[1]) / 4)
+    async with Visitor(address, random.choice(("en", "en", "ko"))) as visitor:
+        page = await _try(seen, "page", visitor.open())
+        while clock() < until and page is not None:
+            await asyncio.sleep(random.uniform(*PAUSE))
+            if random.random() < 0.6:
+                if visitor.path or "files" not in page.widgets:
+                    page = await _try(seen, "page", visitor.open())
+                    continue
+                seen.waiting += 1
+                queue = seen.waiting
+                found = await _try(seen, "verdict", visitor.bring(page, "files", f"{random.random()}.png", _picture(random)))
+                seen.waiting -= 1
+                if found is not None and found.says(SAID) is None and visitor.query["lang"] == "en":
+                    seen.broken.append(("verdict", "no verdict was said"))
+                elif found is not None:
+                    seen.verdicts.append((found.seconds, queue))
+                page = found
+            else:
+                page = await _try(seen, "page", visitor.open(random.choice(PAGES)))
+
+
+async def _adapts(address, seen, random, until):
+    """Be a person who lets networks adapt, again and again, and watches."""
+    clock = asyncio.get_running_loop().time
+    async with Visitor(address) as visitor:
+        while clock() < until:
+            page = await _try(seen, "adaptation", visitor.open("adaptation"))
+            page = page and await _try(seen, "adaptation", visitor.choose(page, "adapt_start", True))
+            while page is not None and page.fragments and clock() < until:
+                interval, fragment = min(page.fragments.items())
+                await asyncio.sleep(interval)
+                drawn = await _try(seen, "adaptation", visitor.redraw(fragment))
+                if drawn is None or drawn.whole:
+                    page = drawn
+            if page is None:
+                return
+            seen.runs += not page.fragments
+
+
+async def _try(seen, kind, doing):
+    """Do something and note how long it took. Returns: its `Page`, or None where it broke."""
+    try:
+        page = await doing
+    except (Broken, OSError) as error:
+        seen.broken.append((kind, f"{type(error).__name__}: {error}"))
+        return None
+    if kind == "page":
+        seen.pages.append(page.seconds)
+    return page
+
+
+def _picture(random):
+    """Return the bytes of a picture that nobody has brought before: colours that run into each other."""
+    rng = np.random.default_rng(random.getrandbits(64))
+    small = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((480, 360), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _p95(times):
+    return float(np.quantile(times, 0.95)) if times else float("nan")
