@@ -84,6 +84,9 @@ class Line:
     def __init__(self):
         self._names, self._changed = [], threading.Condition()
 
+    def __len__(self):
+        return len(self._names)
+
     def join(self, name):
         with self._changed:
             self._names.append(name)

@@ -4,12 +4,14 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path, PurePosixPath
 
 from core.errors import InputError
 from core.home import data_home
+from core.limits import limits
 
-KEPT = 8 * 2**30  # bytes in all; what was brought or asked for longest ago goes first
+OLD = 24 * 3600  # seconds after which what nobody needs is swept up
 
 
 def uploads_folder():
@@ -33,6 +35,24 @@ def keep_folder(files):
     parts = [PurePosixPath(name.replace("\\", "/")).parts for name, _ in files]
     first = 1 if len({p[0] for p in parts}) == 1 and all(len(p) > 1 for p in parts) else 0
     return _keep([("/".join(p[first:]), data) for p, (_, data) in zip(parts, files, strict=True)])
+
+
+def folder_of(path):
+    """Return the folder under its hash that a brought file lies in, or is."""
+    return uploads_folder() / Path(path).relative_to(uploads_folder()).parts[0]
+
+
+def forget(folder):
+    """Delete what was brought. Args: folder: as `folder_of` returns it."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(needed):
+    """Delete what was brought or asked for more than a day ago and is not needed. Args: needed: tells of a folder whether it is."""
+    if uploads_folder().is_dir():
+        for folder in uploads_folder().iterdir():
+            if folder.stat().st_mtime < time.time() - OLD and not needed(folder):
+                forget(folder)
 
 
 def _keep(files):
@@ -68,10 +88,10 @@ def _plain(part):
 
 
 def _forget(root, but):
-    """Delete what was brought longest ago, until at most `KEPT` bytes are left."""
+    """Delete what was brought or asked for longest ago, until no more is left than `core.limits.Limits.brought_mb`."""
     folders = sorted((f for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")), key=lambda f: f.stat().st_mtime, reverse=True)
     total = 0
     for folder in folders:
         total += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        if total > KEPT and folder != but:
+        if total > limits().brought_mb * 10**6 and folder != but:
             shutil.rmtree(folder, ignore_errors=True)

@@ -12,6 +12,7 @@ import streamlit as st
 from core.corruptions import CORRUPTIONS, SEVERITIES
 from core.errors import InputError
 from core.packs import describe, list_packs
+from dashboard.caches import per_picture
 
 SHARES = tuple(n / 20 for n in range(21))  # of a picture in the blend with its adversarial copy
 
@@ -71,7 +72,7 @@ def _fitted(name, stamp):
     return loaded
 
 
-@st.cache_data(show_spinner=False, max_entries=1000)
+@per_picture(max_entries=1000)
 def look(pack_name, picture_id, _item):
     """Measure a picture with one pass. Args: picture_id: what the cache knows the `Item` by. Raises: InputError if it cannot be read."""
     from core.images.preprocess import stack
@@ -261,7 +262,7 @@ class Puzzle:
     original: np.ndarray
 
 
-@st.cache_data(show_spinner=False, max_entries=500)
+@per_picture(max_entries=500)
 def puzzle(pack_name, picture_id, _item, *, tiles, seed):
     """Cut a picture into tiles x tiles, shuffle them by the seed and measure the puzzle. Returns: `Puzzle`."""
     import torch
@@ -488,7 +489,7 @@ def improvements(found, baseline):
     return {name: {s: {m: float(better.loc[(name, s), m]) for m in METRICS} for s in sets} for name, sets in found.items() if name != baseline}
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
+@per_picture(max_entries=200)
 def blends(pack_name, picture_id, _item, *, label, eps):
     """Blend a picture with its own adversarial copy, which a network's gradient makes. Args: label: index of a class; eps: of 255.
 
@@ -509,7 +510,7 @@ def blends(pack_name, picture_id, _item, *, label, eps):
     return (255 * mixed).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-@st.cache_data(show_spinner=False, max_entries=500)
+@per_picture(max_entries=500)
 def blend_verdicts(pack_name, attacked, picture_id, _item, *, label, eps):
     """Judge the `blends` that one network's gradient made by another's consensus, or by its own. Returns: a `core.verdict.Verdict` for each."""
     from core.images.preprocess import stack
@@ -531,7 +532,7 @@ class Corrupted:
         return self.seen[self.cells.index((name, severity))]
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
+@per_picture(max_entries=200)
 def corrupted(pack_name, picture_id, _item, *, names=tuple(CORRUPTIONS), severities=SEVERITIES, seed=0):
     """Corrupt what a network sees of a picture. Args: names, severities: tuples. Returns: `Corrupted`. Raises: InputError as `look`."""
     from core.corruptions.gallery import cells, gallery
@@ -541,14 +542,14 @@ def corrupted(pack_name, picture_id, _item, *, names=tuple(CORRUPTIONS), severit
     return Corrupted(cells(names, severities), images.permute(0, 2, 3, 1).numpy())
 
 
-@st.cache_data(show_spinner=False, max_entries=100)
+@per_picture(max_entries=100)
 def _corrupted_measured(pack_name, picture_id, _item, *, seed):
     from core.images.preprocess import stack
 
     return unfitted(pack_name).probe(stack(list(corrupted(pack_name, picture_id, _item, seed=seed).seen)))
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
+@per_picture(max_entries=200)
 def corrupted_verdicts(pack_name, picture_id, _item, *, seed, detector, keep, expected=None):
     """Judge a picture under every corruption at every severity, measured in one pass.
 
@@ -578,7 +579,7 @@ class Evidence:
     confidence: dict
 
 
-@st.cache_data(show_spinner=False, max_entries=500)
+@per_picture(max_entries=500)
 def evidence(pack_name, picture_id, _item, *, block, share=0.2, method="gradcam"):
     """Draw the map of a picture's class at a block and cover a share of the pixels with the mean colour: the highest, or those nearest to zero.
 
@@ -684,7 +685,7 @@ def can_open(spec, data_folder):
         return False
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
+@per_picture(max_entries=200)
 def judged(run_name, batches, picture_id, domain, _seen):
     """Judge a picture by the methods of a run as they stand.
 

@@ -1,7 +1,7 @@
 """What the Why section computes: pieces of work whose results everybody shares. Torch is imported inside, so that a page paints first."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import streamlit as st
@@ -16,7 +16,7 @@ FAST = "gradcam"  # drawn at once; all others come from the background
 MASK, MASKS = "mask", "masks"  # the map of both masks, which comes with them; the masks
 WEIGHING = "weighing"  # what the pixels do when they go in the order of a map
 CHANGES = {"class_change": ("class", "low_frequency"), "class_patches": ("class", "patches"), "verdict_change": ("verdict", "low_frequency")}
-KEPT = 1000  # results; a map of 224 pixels takes 200 kB
+KEPT, KEPT_OF_OWN = 1000, 100  # results; a map of 224 pixels takes 200 kB
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Question:
 
     Attributes: pack; version: of its files; picture: an id; example: the id of a picture of the class that comes second, or None;
         detector: who decides; keep: the share of known pictures that it calls known, in (0, 1).
+        kept: where its results are.
     """
 
     pack: str
@@ -33,6 +34,7 @@ class Question:
     example: str | None
     detector: str
     keep: float
+    kept: Kept = field(compare=False, repr=False)
 
     def key(self, name, block=None):
         """Return what a result is kept under. Args: name: a method, `MASKS` or one of `CHANGES`; block: of the map, where it was chosen."""
@@ -64,25 +66,32 @@ def kept():
     return Kept(KEPT)
 
 
+@st.cache_resource(show_spinner=False, scope="session")
+def kept_of_own():
+    """Return the results on pictures that this session's person brought: nobody else's, and gone with the session."""
+    return Kept(KEPT_OF_OWN, line=kept().line)
+
+
 def question(settings, loaded, picture_id, verdict, keep):
     """Return the `Question` behind a verdict. Args: settings: a `Frame`; loaded: its `Pack`; keep: percent."""
+    results = kept_of_own() if picture_id.startswith("upload:") else kept()
     second = sorted(range(len(verdict.probabilities)), key=verdict.probabilities.__getitem__)[-2:][0]  # of a single class, itself
     return Question(
-        settings.pack, compute.version(settings.pack), picture_id, _example(settings.facts, loaded, second, picture_id), verdict.detector, keep / 100
+        settings.pack, compute.version(settings.pack), picture_id, _example(settings.facts, loaded, second, picture_id), verdict.detector, keep / 100, results
     )
 
 
 def cam(asked, seen, block):
     """Return Grad-CAM of one block: a `Drawn`, or the `InputError` that says why there is none. Args: seen: (S, S, 3) uint8, the network's input."""
     key = asked.key(FAST, block)
-    if key not in kept():
-        kept().add(key, _draw(asked, seen, FAST, block))
-    return kept().get(key)
+    if key not in asked.kept:
+        asked.kept.add(key, _draw(asked, seen, FAST, block))
+    return asked.kept.get(key)
 
 
 def known(asked, method, block=None):
     """Return the best that is known of a map: `Explained`, else `Drawn`, the `InputError` that says why there is none, or None. Args: block: of Grad-CAM."""
-    return kept().get(asked.key(f"{method} weighed", block)) or kept().get(asked.key(method, block))
+    return asked.kept.get(asked.key(f"{method} weighed", block)) or asked.kept.get(asked.key(method, block))
 
 
 def tasks(asked, seen, block):
@@ -132,9 +141,9 @@ def _weigh(asked, seen, method, block=None):
     drawn = known(asked, method, block) or _draw(asked, seen, method, block)  # much may have been asked for, and forgotten, meanwhile
     if isinstance(drawn, InputError):
         return drawn
-    if floors not in kept():
-        kept().add(floors, {})  # what random orders gave on this picture
-    return weigh(drawn, loaded, _image(loaded, seen), floors=kept().get(floors))
+    if floors not in asked.kept:
+        asked.kept.add(floors, {})  # what random orders gave on this picture
+    return weigh(drawn, loaded, _image(loaded, seen), floors=asked.kept.get(floors))
 
 
 def _masks(asked, seen, report):
@@ -144,7 +153,7 @@ def _masks(asked, seen, report):
     loaded = compute.unfitted(asked.pack)
     image, began = _image(loaded, seen), time.perf_counter()
     found = find_masks(loaded.network, image, progress=report)
-    kept().add(asked.key(MASK), Drawn(MASK, None, agreed(found)[0].cpu().numpy(), time.perf_counter() - began))
+    asked.kept.add(asked.key(MASK), Drawn(MASK, None, agreed(found)[0].cpu().numpy(), time.perf_counter() - began))
     alone, without = (loaded.preprocessing.pixels(each)[0] for each in (found.kept, found.removed))
     shares = (found.keep.mean().item(), found.remove.mean().item())
     return Masked(alone, without, *shares, *(v.item() for v in (found.confidence_kept, found.confidence_removed, found.cds, found.cds_reverse)))

@@ -12,7 +12,9 @@ from core import jobs
 from core.errors import InputError
 from core.images.sources import open_source
 from core.networks import NETWORKS
+from core.uploads import folder_of, forget, sweep
 from dashboard import compute
+from dashboard.parts.presence import hold
 
 PREVIEW = 12  # pictures
 
@@ -46,7 +48,16 @@ def builds():
     """Return the `core.packs.live.Builds` of this server; they stand in one line with its trainings."""
     from core.packs.live import Builds
 
-    return Builds(line=compute.trainings().line)
+    found = Builds(line=compute.trainings().line)
+    sweep(lambda folder: found.needs(folder.name))
+    return found
+
+
+def brought(path):
+    """Hold a file or folder that a person brought until that person has gone, and longer where a build is made of it. Returns: the path."""
+    folder = folder_of(path)
+    hold("brought", folder.name, lambda: builds().needs(folder.name) or forget(folder))
+    return path
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

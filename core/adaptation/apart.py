@@ -16,6 +16,9 @@ from core import jobs
 _LOST = (EOFError, ConnectionError, FileNotFoundError)  # the last where its socket is gone
 
 
+NICE = 5  # by how much pages go before what adapts
+
+
 class Apart:
     """The methods of `core.adaptation.live.Adaptations`, carried out in another process, which is started at the first need and after it has died.
 
@@ -121,6 +124,8 @@ def _begin():
 def serve():
     """Be that process: read the key, print the address, and end when the other side does, however it ends."""
     key = sys.stdin.readline().strip()
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     server = _Manager(authkey=key.encode()).get_server()
     print(server.address, flush=True)
 

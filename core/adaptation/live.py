@@ -25,6 +25,7 @@ from core.detectors.logits import energy
 from core.detectors.selected_norm import logits_with_norm
 from core.errors import InputError
 from core.images.sources import data_folder, open_source, read
+from core.limits import limits, room
 from core.packs import describe, load_pack
 from core.probe import linear_head, probe
 from core.provenance import command_line, provenance
@@ -34,7 +35,7 @@ KIND = "adaptation"  # of what the run store keeps
 SHOWN = 16  # pictures of each batch that are kept for the eye
 PROBES = 64  # known pictures of the probe set, and as many unknown ones
 MOVED = 8  # pictures of each batch by which the drift of features is measured
-AT_ONCE, KEPT, SHELVED = 4, 12, 12  # runs that go on at the same time, runs in memory, sources in memory
+KEPT, SHELVED, PACKS = 12, 12, 4  # runs, sources and packs in memory
 IDLE = 1800  # seconds after which a paused run is cancelled
 
 
@@ -100,6 +101,12 @@ class Adaptation:
     @property
     def busy(self):
         return self.job.running
+
+    @property
+    def bytes(self):
+        """Return how much the networks take that it has adapted."""
+        networks = [lane.method.network for lane in self.lanes.values() if lane.method is not None]
+        return sum(part.numel() * part.element_size() for network in networks for part in network.parameters())
 
     def pause(self):
         """Hold still when the methods that are one batch behind the others have caught up, so that a step moves them together."""
@@ -355,7 +362,9 @@ class Adaptations:
             self._shelf.read(plan.source, pack.preprocessing, plan.source_limit, job)
 
     def start(self, plan):
-        """Start a run. Returns: its `Adaptation`."""
+        """Start a run. Returns: its `Adaptation`. Raises: InputError where too many wait."""
+        with self._lock:
+            room(sum(held.busy for held in self._held.values()) - limits().adaptations)
         one = Adaptation(plan, self._turn, self._shelf)
         one.job = jobs.start(self._work, one, doing="waiting")
         with self._lock:
@@ -363,6 +372,11 @@ class Adaptations:
             ended = [name for name, held in self._held.items() if not held.busy]
             for name in ended[: max(0, len(self._held) - KEPT)]:
                 del self._held[name]
+            kept = [name for name in ended if name in self._held]
+            sizes = [self._held[name].bytes for name in kept]
+            for k, name in enumerate(kept):
+                if sum(sizes[k:]) > limits().adapted_mb * 10**6:
+                    del self._held[name]
         return one
 
     def begin(self, plan):
@@ -416,7 +430,7 @@ class Adaptations:
         return names.index(one.name) if one.name in names else 0
 
     def _work(self, job, one):
-        while self.ahead(one) >= AT_ONCE:
+        while self.ahead(one) >= limits().adaptations:
             job.report(0, 0)
             job.stop.wait(0.2)
         one.work(job)
@@ -468,7 +482,7 @@ class Shelf:
         found = self._packs.get(key) or load_pack(name)
         with self._lock:
             self._packs[key] = found
-            while len(self._packs) > AT_ONCE:
+            while len(self._packs) > PACKS:
                 self._packs.popitem(last=False)
         return found
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import jobs
+from core.limits import room
 from core.packs import own_folder
 
 KEPT = 40  # of one kind on disk; the oldest go first
@@ -83,7 +84,8 @@ class Makings:
         return ()
 
     def start(self, arguments):
-        """Start one. Args: arguments: `COMMAND` and its options, but for --out. Returns: its `Making`."""
+        """Start one. Args: arguments: `COMMAND` and its options, but for --out. Returns: its `Making`. Raises: InputError where too many wait."""
+        room(len(self.line))
         name = secrets.token_urlsafe(12)
         making = self.Kind(name, [*arguments, "--out", str(self.folder / name)], self.folder / name)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +111,10 @@ class Makings:
                 return None
             self._held[name] = self.Kind(name, arguments, self.folder / name)
             return self._held[name]
+
+    def needs(self, name):
+        """Tell whether the order of one that is done or not names this: a file or folder that it is made of."""
+        return any(name in file.read_text("utf-8") for file in self.folder.glob(".*.order.json"))
 
     def resume(self, making):
         """Go on with one that has stopped or failed; of two that ask, one does."""

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core import jobs
 from dashboard.language import explain, t
+from dashboard.parts.presence import hold, session
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class Work:
 
 
 class Kept:
-    """Results by key, the oldest of more than `limit` forgotten."""
+    """Results by key, the oldest of more than `limit` forgotten. Args: line: the `jobs.Line` in which its work waits, by default its own."""
 
-    def __init__(self, limit):
-        self.limit, self._line = limit, jobs.Line()
+    def __init__(self, limit, *, line=None):
+        self.limit, self.line = limit, line or jobs.Line()
         self._found, self._lock = OrderedDict(), threading.Lock()
 
     def __contains__(self, key):
@@ -56,15 +57,17 @@ class Kept:
                 self._found.popitem(last=False)
 
     def start(self, tasks):
-        """Do those of the tasks whose results are not kept, in their order. Returns: the `Work`."""
-        return Work(tuple(task.key for task in tasks), jobs.start(self._do, tuple(tasks), doing=tasks[0].name))
+        """Do those of the tasks whose results are not kept, in their order, as long as the session in use is there. Returns: the `Work`."""
+        work = Work(tuple(task.key for task in tasks), jobs.start(self._do, tuple(tasks), doing=tasks[0].name))
+        hold("work", (session(), id(self)), work.job.stop.set)
+        return work
 
     def _do(self, job, tasks):
         for i, task in enumerate(tasks):
             job.doing = task.name
             place = object()
-            self._line.join(place)
-            with self._line.turn(job, place):
+            self.line.join(place)
+            with self.line.turn(job, place):
                 job.report(i, len(tasks))
                 if task.key not in self:
                     self.add(task.key, task.work(lambda done, total, i=i: job.report(i + done / max(total, 1), len(tasks))))

@@ -7,6 +7,8 @@ import streamlit as st
 from core.errors import InputError
 from core.packs import describe, own_folder
 from dashboard import compute, making
+from dashboard.language import explain
+from dashboard.parts.presence import hold
 
 LINKED = 6  # of each kind that a session shows and its link carries
 KINDS = {"training": compute.trainings, "build": making.builds}
@@ -29,6 +31,20 @@ def builds():
     return _mine("build")
 
 
+def begin(kind, arguments):
+    """Start a training or a build and make it one of this session's; where the server has no room for it, `refused` says so. For callbacks."""
+    try:
+        add(kind, KINDS[kind]().start(arguments).name)
+    except InputError as error:
+        st.session_state[f"{kind}_refused"] = error
+
+
+def refused(kind):
+    """Say why nothing was started, once."""
+    if error := st.session_state.pop(f"{kind}_refused", None):
+        st.warning(explain(error), icon=":material/hourglass_top:")
+
+
 def add(kind, name):
     """Make a training or a build one of this session's; the oldest beyond `LINKED` is no longer shown."""
     st.session_state[f"{kind}s"] = [name, *names(kind)][:LINKED]
@@ -36,6 +52,9 @@ def add(kind, name):
 
 def _mine(kind):
     found = [one for one in map(KINDS[kind]().find, names(kind)) if one]
+    for one in found:
+        if one.busy:
+            hold(kind, one.name, one.job.stop.set)
     st.session_state[f"{kind}s"] = [one.name for one in found]
     if found:
         st.query_params[kind] = ",".join(one.name for one in found)

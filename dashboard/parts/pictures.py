@@ -7,6 +7,7 @@ jigsaw that a pack's figures were measured on.
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -15,10 +16,12 @@ from core.errors import InputError
 from core.images.decode import decode
 from core.images.item import Item, Source
 from core.images.sources import data_folder, open_source
+from core.limits import limits
+from dashboard.caches import per_picture
 from dashboard.language import catalogue, class_name, language
 from dashboard.parts.picture_view import enlarged
+from dashboard.parts.presence import hold, session
 
-KEPT, KEPT_BYTES = 200, 256 * 2**20  # uploads a session holds; the oldest go first
 THUMB = 128  # pixels of a picture in a strip
 SIDE = 384  # pixels of a picture on screen, shorter side
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -31,15 +34,36 @@ class Upload:
 
 
 def add_upload(name, data):
-    """Keep what a person brought. Returns: its id. Raises: InputError if it is not a picture that can be read."""
-    uploads = st.session_state.setdefault("uploads", {})
+    """Keep what a person brought, as long as the session lasts; of too many the oldest go.
+
+    Returns: its id. Raises: InputError if it is not a picture that can be read, or if all sessions together hold too much.
+    """
+    uploads, allowed = st.session_state.setdefault("uploads", {}), limits()
     picture_id = f"upload:{hashlib.sha256(data).hexdigest()[:32]}"
     if picture_id not in uploads:
+        if _held_by_others() + _size(uploads) + len(data) > allowed.upload_mb * 10**6:
+            raise InputError("This server holds as many pictures as it can just now; try again in a few minutes.", key="limits.uploads")
         decode(data, near=SIDE)
         uploads[picture_id] = Upload(name, data)
-    while len(uploads) > KEPT or (len(uploads) > 1 and sum(len(u.data) for u in uploads.values()) > KEPT_BYTES):
+    while len(uploads) > allowed.pictures or (len(uploads) > 1 and _size(uploads) > allowed.person_mb * 10**6):
         uploads.pop(next(iter(uploads)))
+    _sizes()[session()] = _size(uploads)
+    hold("uploads", session(), partial(_sizes().pop, session(), None))
     return picture_id
+
+
+@st.cache_resource(show_spinner=False)
+def _sizes():
+    """Return {session: bytes of the pictures that it holds}."""
+    return {}
+
+
+def _size(uploads):
+    return sum(len(upload.data) for upload in uploads.values())
+
+
+def _held_by_others():
+    return sum(size for of, size in list(_sizes().items()) if of != session())
 
 
 def find(picture_id):
@@ -66,7 +90,7 @@ def view(picture_id):
     return _view(picture_id, find(picture_id))
 
 
-@st.cache_data(show_spinner=False, max_entries=300)
+@per_picture(max_entries=300)
 def _view(picture_id, _item):
     picture = _item.open(near=SIDE)
     factor = SIDE / min(picture.size)
@@ -78,7 +102,7 @@ def thumbnail(picture_id):
     return _thumbnail(picture_id, find(picture_id))
 
 
-@st.cache_data(show_spinner=False, max_entries=1000)
+@per_picture(max_entries=1000)
 def _thumbnail(picture_id, _item):
     picture = _item.open(near=THUMB)
     picture.thumbnail((THUMB, THUMB))

@@ -77,9 +77,10 @@ def _form(busy):
             words += ["--eps", f"{step / 255:.6f}"]
     arguments = ["train", *words, *FIXED, *(word for name in SETS for word in ("--ood", f"{name}=toybox:{name}"))]
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.button(t("live.start"), icon=":material/play_arrow:", key="live_start", disabled=busy, on_click=_start, args=(arguments,))
+        st.button(t("live.start"), icon=":material/play_arrow:", key="live_start", disabled=busy, on_click=own.begin, args=("training", arguments))
         if busy:
             st.caption(t("live.busy"))
+    own.refused("training")
     with st.expander(t("live.command"), icon=":material/terminal:"):
         st.code(command_line([*arguments, "--out", "my_pack"]), language="bash", wrap_lines=True)
         st.caption(t("live.own"))
@@ -168,10 +169,6 @@ def _finding(mine):
             numbers = {"accuracy": f"{100 * curve.accuracy[-1]:.0f}", "auroc": f"{100 * auroc:.0f}", "done": len(curve.watched)}
             return t("live.found", method=method_name(one.option("method")), epochs=one.option("epochs"), **numbers)
     return t("live.header")
-
-
-def _start(arguments):
-    own.add("training", compute.trainings().start(arguments).name)
 
 
 def _use(name):

@@ -31,7 +31,7 @@ def why(settings, loaded, picture_id, look, verdict, keep):
         return
     asked = explaining.question(settings, loaded, picture_id, verdict, keep)
     chosen = _controls(asked, loaded, look, verdict)
-    work = _work(explaining.tasks(asked, look.seen, chosen.block))
+    work = _work(asked, explaining.tasks(asked, look.seen, chosen.block))
     if work is not None and work.job.running:
         _live(asked, look, verdict, chosen, work)
     else:
@@ -64,9 +64,9 @@ def _controls(asked, loaded, look, verdict):
     return Chosen(st.session_state["why_method"], st.session_state["why_block"], st.session_state["why_opacity"])
 
 
-def _work(tasks):
+def _work(asked, tasks):
     """Start what is not known yet. Returns: the `Work` of this session, or None where everything is known."""
-    kept, work = explaining.kept(), st.session_state.get("why_work")
+    kept, work = asked.kept, st.session_state.get("why_work")
     if work is not None and work.keys != tuple(task.key for task in tasks):
         work.job.stop.set()
         work = None
@@ -185,7 +185,7 @@ def _methods(asked, look, found):
 
 def _changes(asked, look, verdict):
     """Draw the smallest evidence and the smallest changes beside the original."""
-    kept, name = explaining.kept(), class_name(verdict.class_name)
+    kept, name = asked.kept, class_name(verdict.class_name)
     masks = kept.get(asked.key(explaining.MASKS))
     changes = {key: found for key in explaining.CHANGES if (found := kept.get(asked.key(key))) is not None}
     if masks is None and not changes:

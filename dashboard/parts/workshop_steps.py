@@ -101,7 +101,7 @@ def _possible(ways):
 def _uploaded_weights(key):
     kinds = ["safetensors", "pt", "pth", "pt2"]
     file = st.file_uploader(t("workshop.weights_file"), type=kinds, key="workshop_weights", max_upload_size=MEGABYTES, help=t("workshop.weights_help"))
-    return keep_file(file.name, file.getvalue()) if file else None
+    return making.brought(keep_file(file.name, file.getvalue())) if file else None
 
 
 def _path(key):
@@ -184,13 +184,13 @@ def _pictures():
 def _uploaded_pictures(key):
     kinds, more = ["parquet", "npz"], t("workshop.pictures_help")
     file = st.file_uploader(t("workshop.pictures_file"), type=kinds, key="workshop_pictures", max_upload_size=MEGABYTES, help=more)
-    return keep_file(file.name, file.getvalue()) if file else None
+    return making.brought(keep_file(file.name, file.getvalue())) if file else None
 
 
 def _uploaded_folder(key):
     how = {"type": ["image/*"], "accept_multiple_files": "directory", "max_upload_size": MEGABYTES}
     files = st.file_uploader(t("workshop.folder"), **how, key="workshop_folder", help=t("workshop.folder_help"))
-    return keep_folder([(file.name, file.getvalue()) for file in files]) if files else None
+    return making.brought(keep_folder([(file.name, file.getvalue()) for file in files])) if files else None
 
 
 def _seen(network, images):

@@ -13,6 +13,7 @@ from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
+from dashboard.parts.presence import hold, presence
 
 LISTED = 50
 UPDATE, SLOWER = 0.45, 1.5  # seconds between two drawings while a run goes on
@@ -25,14 +26,17 @@ def main():
     st.title(t("adapt.title"))
     st.markdown(t("adapt.intro"))
     one = compute.adaptations().look(current())
+    if one is not None and one.busy:
+        hold("adaptation", one.name, lambda: compute.adaptations().control(one.name, "cancel"))
     with st.expander(t("adapt.form"), icon=":material/tune:", expanded=not current()):
         plan = adapt_plan.plan_form(settings)
     if plan is not None:
         compute.adaptations().prepare(plan)
     buttons(plan, one)
     if one is not None and one.busy:
-        live()
-        more_live()
+        crowd = max(1, presence().crowd("adaptation"))  # who watch at the same time share what the server can draw
+        st.fragment(live, run_every=UPDATE * crowd)()
+        st.fragment(more_live, run_every=SLOWER * crowd)()
     else:
         ended(settings, one)
     if plan is not None:
@@ -62,27 +66,32 @@ def buttons(plan, one):
         st.button(t("adapt.start"), icon=":material/play_arrow:", key="adapt_start", disabled=busy or plan is None, on_click=start, args=(plan,))
         if busy:
             st.caption(t("adapt.busy"))
+    if error := st.session_state.pop("adapt_refused", None):
+        st.warning(explain(error), icon=":material/hourglass_top:")
 
 
 def start(plan):
-    """Start a run, which becomes the one that is shown."""
-    st.session_state["adaptation"] = compute.adaptations().start(plan)
+    """Start a run, which becomes the one that is shown. Where the server has no room for it, the page says so."""
+    try:
+        st.session_state["adaptation"] = compute.adaptations().start(plan)
+    except InputError as error:
+        st.session_state["adapt_refused"] = error
+        return
     for key in ("adapt_at", "adapt_playing"):
         st.session_state.pop(key, None)
 
 
-@st.fragment(run_every=UPDATE)
 def live():
     """Draw a run while it goes on; then the whole page once more."""
     one = compute.adaptations().look(current())
     if one is None or not one.busy:
         st.rerun()
+    hold("adaptation", one.name, lambda: compute.adaptations().control(one.name, "cancel"))
     controls(one)
     progress(one)
     adapt_result.draw(_result(one), live=True)
 
 
-@st.fragment(run_every=SLOWER)
 def more_live():
     """Draw what else moves while a run goes on, less often: charts are what a browser is busy with."""
     one = compute.adaptations().look(current())

@@ -100,6 +100,7 @@ def _build(plan, found):
     sure = not found.doubtful or st.checkbox(t("workshop.anyway"), key="workshop_anyway")
     arguments = [*plan.arguments(), *["--anyway"] * found.doubtful]
     st.button(t("workshop.build"), icon=":material/construction:", key="workshop_build", disabled=not sure, on_click=_start, args=(arguments,))
+    own.refused("build")
     with st.expander(t("workshop.command"), icon=":material/terminal:"):
         st.code(command_line([*arguments, "--out", "my_pack"]), language="bash", wrap_lines=True)
 
@@ -189,7 +190,7 @@ def _done(one, name):
 
 
 def _start(arguments):
-    own.add("build", making.builds().start(arguments).name)
+    own.begin("build", arguments)
     st.session_state.pop("workshop_anyway", None)
 
 

@@ -67,4 +67,3 @@ def settle(page):
     page.wait_for_function("!document.querySelector('[data-testid=stSpinner], [data-stale=true]')", timeout=PATIENCE)
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestIdleCallback(done, {timeout: 2000})))")  # what was just drawn now answers to keys
     assert page.get_by_test_id("stException").count() == 0
-

@@ -6,6 +6,7 @@ import pytest
 
 from core import uploads
 from core.errors import InputError
+from core.limits import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -40,9 +41,19 @@ def test_an_empty_folder_gets_its_sentence():
 
 
 def test_what_was_asked_for_longest_ago_goes_first(monkeypatch):
-    monkeypatch.setattr(uploads, "KEPT", 25)
+    monkeypatch.setattr(uploads, "limits", lambda: Limits(brought_mb=25e-6))
     files = [uploads.keep_file(f"{k}.pt", bytes([k]) * 10) for k in range(2)]
     for file, time in zip(files, (100, 50), strict=True):  # the second was asked for before the first
         os.utime(file.parent, (time, time))
     third = uploads.keep_file("3.pt", b"3" * 10)
     assert [file.is_file() for file in (*files, third)] == [True, False, True]
+
+
+def test_what_nobody_needs_is_swept_up_after_a_day():
+    files = [uploads.keep_file(f"{k}.pt", bytes([k])) for k in range(3)]
+    for file in files[:2]:
+        os.utime(file.parent, (1, 1))
+    uploads.sweep(lambda folder: folder == uploads.folder_of(files[0]))
+    assert [file.is_file() for file in files] == [True, False, True]
+    uploads.forget(uploads.folder_of(files[0]))
+    assert not files[0].parent.exists()

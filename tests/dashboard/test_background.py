@@ -31,7 +31,7 @@ def test_sessions_take_turns():
     while not first.job.total:  # it has its turn
         pass
     second = kept.start(tasks("xyz", made))
-    while len(kept._line._names) < 2:
+    while len(kept.line) < 2:
         pass
     gate.set()
     first.job.wait(10), second.job.wait(10)
