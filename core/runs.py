@@ -46,6 +46,13 @@ _arrays = sa.Table(
     sa.Column("run", sa.String, sa.ForeignKey(_runs.c.id), primary_key=True),
     sa.Column("npz", sa.LargeBinary, nullable=False),
 )
+_owners = sa.Table(
+    "blockscope_owners",
+    _tables,
+    sa.Column("run", sa.String, sa.ForeignKey(_runs.c.id), primary_key=True),
+    sa.Column("owner", sa.String, nullable=False, index=True),
+)
+_SELECTED = sa.select(_runs, _owners.c.owner).select_from(_runs.outerjoin(_owners))
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Run:
     Attributes:
         id: short, cannot be guessed, safe in a URL; kind: such as "bench"; title: for people; created: with time zone, UTC.
         made_by: see `core.provenance.provenance`; result: what was measured. Both are what JSON gives back: lists for tuples, None for NaN.
+        owner: whose it is, a name that nobody can guess; None for what belongs to whoever runs this machine.
     """
 
     id: str
@@ -63,6 +71,7 @@ class Run:
     created: datetime
     made_by: dict
     result: dict
+    owner: str | None = None
 
 
 class Store:
@@ -92,20 +101,24 @@ class Store:
         """Let go of the database."""
         self._engine.dispose()
 
-    def add(self, kind, result, *, title="", made_by=None, arrays=None):
+    def add(self, kind, result, *, title="", made_by=None, arrays=None, owner=None):
         """Store a result: all of it or, if anything fails, nothing.
 
         Args:
             kind: such as "bench".
             result, made_by: dicts of what JSON knows and of NumPy's numbers. NaN and infinity become None: JSON has no word for them.
             arrays: {name: array} of any dtype but object.
+            owner: see `Run`.
         Returns: the `Run` as `get` will give it.
         """
         title = title.encode("utf-8", "replace").decode().replace("\0", "")  # what a file name may hold and a database may not
-        run = Run(secrets.token_hex(8), kind, title, datetime.now(UTC), _plain(made_by or {}), _plain(result))
+        run = Run(secrets.token_hex(8), kind, title, datetime.now(UTC), _plain(made_by or {}), _plain(result), owner)
         packed = _pack(arrays) if arrays else None  # before the transaction, which others wait for
         with self._transaction(writes=True) as connection:
-            connection.execute(sa.insert(_runs).values({**vars(run), "created": run.created.replace(tzinfo=None)}))
+            row = {column.name: getattr(run, column.name) for column in _runs.c} | {"created": run.created.replace(tzinfo=None)}
+            connection.execute(sa.insert(_runs).values(row))
+            if owner is not None:
+                connection.execute(sa.insert(_owners).values(run=run.id, owner=owner))
             if packed is not None:
                 connection.execute(sa.insert(_arrays).values(run=run.id, npz=packed))
         return run
@@ -113,7 +126,7 @@ class Store:
     def get(self, id):
         """Return the `Run` of that id. Raises: InputError if there is none."""
         with self._transaction() as connection:
-            row = connection.execute(sa.select(_runs).where(_runs.c.id == _checked(id))).first()
+            row = connection.execute(_SELECTED.where(_runs.c.id == _checked(id))).first()
         if row is None:
             raise _unknown(id)
         return _run(row)
@@ -126,9 +139,14 @@ class Store:
             raise _unknown(id)
         return _unpack(row.npz) if row.npz is not None else {}
 
-    def list(self, kind=None, limit=100):
-        """Return the newest `limit` runs, of one kind or of all, newest first; limit None for every run."""
-        query = sa.select(_runs).order_by(_runs.c.created.desc(), _runs.c.id).limit(limit)
+    def list(self, kind=None, limit=100, *, owner=None):
+        """Return the newest `limit` runs, of one kind or of all, newest first; limit None for every run.
+
+        Args: owner: leaves out what belongs to others; None leaves out nothing.
+        """
+        query = _SELECTED.order_by(_runs.c.created.desc(), _runs.c.id).limit(limit)
+        if owner is not None:
+            query = query.where(sa.or_(_owners.c.owner.is_(None), _owners.c.owner == owner))
         if kind is not None:
             query = query.where(_runs.c.kind == kind)
         with self._transaction() as connection:
@@ -137,7 +155,8 @@ class Store:
     def remove(self, id):
         """Delete a run with its arrays. Raises: InputError if there is no such run."""
         with self._transaction(writes=True) as connection:
-            connection.execute(sa.delete(_arrays).where(_arrays.c.run == _checked(id)))
+            for table in (_arrays, _owners):
+                connection.execute(sa.delete(table).where(table.c.run == _checked(id)))
             if not connection.execute(sa.delete(_runs).where(_runs.c.id == id)).rowcount:
                 raise _unknown(id)
 
@@ -147,7 +166,7 @@ class Store:
         try:
             with self._engine.connect() as connection:
                 with connection.begin():
-                    there = sa.inspect(connection).has_table(_layout.name)
+                    there = sa.inspect(connection).has_table(_owners.name)  # the youngest of them
                 if not there:
                     _create(connection)
                 with connection.execution_options(writes=writes).begin():
@@ -258,7 +277,7 @@ def _unknown(id):
 
 
 def _run(row):
-    return Run(row.id, row.kind, row.title, row.created.replace(tzinfo=UTC), row.made_by, row.result)
+    return Run(row.id, row.kind, row.title, row.created.replace(tzinfo=UTC), row.made_by, row.result, row.owner)
 
 
 def _plain(value):

@@ -611,12 +611,20 @@ def evidence(pack_name, picture_id, _item, *, block, share=0.2, method="gradcam"
     return Evidence(values[0].cpu().numpy(), covered, int(label), dict(zip(("whole", *parts), found, strict=True)))
 
 
-def runs(limit):
-    """Return the latest kept measurements of detectors, newest first. Raises: InputError if the store cannot be reached."""
+def runs(kind, limit, owner):
+    """Return the latest kept runs of a kind that are this owner's or this machine's, newest first. Raises: InputError if the store cannot be reached."""
     from core.runs import Store
 
     with Store() as store:
-        return store.list(kind="bench", limit=limit)
+        return store.list(kind=kind, limit=limit, owner=owner)
+
+
+def forget_run(run_id):
+    """Delete a kept run. Raises: InputError if there is none of this id, or the store cannot be reached."""
+    from core.runs import Store
+
+    with Store() as store:
+        store.remove(run_id)
 
 
 def run(run_id):
@@ -627,7 +635,7 @@ def run(run_id):
         return store.get(run_id)
 
 
-def keep_run(bench, convention):
+def keep_run(bench, convention, owner):
     """Put an evaluation into the run store, with 95 % intervals and every score. Returns: its id."""
     from core.evaluation import document, keep_scores, run_title
     from core.provenance import provenance
@@ -637,7 +645,7 @@ def keep_run(bench, convention):
     made_by = provenance(pack=bench.pack, seed=0, device=str(pack(bench.pack).device), convention=convention)
     title = run_title(bench.pack, bench.evaluation)
     with Store() as store:
-        return store.add("bench", result, title=title, made_by=made_by, arrays=keep_scores(bench.evaluation)).id
+        return store.add("bench", result, title=title, made_by=made_by, arrays=keep_scores(bench.evaluation), owner=owner).id
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda apart: apart.close())
@@ -654,14 +662,6 @@ def adaptation_example():
     from core.adaptation.example import read_example
 
     return read_example()
-
-
-def adaptation_runs(limit):
-    """Return the latest kept runs of adaptation, newest first. Raises: InputError if the store cannot be reached."""
-    from core.runs import Store
-
-    with Store() as store:
-        return store.list(kind="adaptation", limit=limit)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -32,9 +32,9 @@ class Apart:
         """Start the process and let it read a plan's pictures, in the background."""
         jobs.start(lambda job: self._call("prepare", plan))
 
-    def start(self, plan):
-        """Start a run. Returns: its name."""
-        return self._call("begin", plan)
+    def start(self, plan, owner=None):
+        """Start a run. Args: owner: whose it is in the run store. Returns: its name. Raises: InputError where too many wait."""
+        return self._call("begin", plan, owner)
 
     def look(self, name):
         """Return a `core.adaptation.live.Seen`, or None; asks no process that is not there."""

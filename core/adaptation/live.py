@@ -76,12 +76,12 @@ class Adaptation:
     """One run. What a page reads of it may be read at any time; it is changed by its own threads and by `pause`, `go_on`, `step`, `cancel`.
 
     Attributes:
-        name: that nobody can guess; plan; lanes: {method: Lane}; pictures: {batch: (K, S, S, 3) uint8}, its first pictures; batches: in all, or None
-        before they are known; job; stored: its id in the run store, once it has ended; unstored: the InputError that kept it from being stored.
+        name: that nobody can guess; plan; owner: whose it is in the run store, or None; lanes: {method: Lane}; pictures: {batch: (K, S, S, 3) uint8},
+        its first pictures; batches: in all, or None before they are known; job; stored: its id in the run store, once it has ended; unstored: the InputError that kept it from being stored.
     """
 
-    def __init__(self, plan, turn, shelf):
-        self.name, self.plan = secrets.token_urlsafe(12), plan
+    def __init__(self, plan, turn, shelf, owner=None):
+        self.name, self.plan, self.owner = secrets.token_urlsafe(12), plan, owner
         self._shelf = shelf
         self.lanes = {method: Lane(method) for method in plan.methods}
         self.pictures, self.batches, self.stored, self.unstored, self.job = {}, None, None, None, None
@@ -333,7 +333,8 @@ class Adaptation:
         try:
             made_by = provenance(pack=self.plan.pack, command=command_line(self.plan.arguments), seed=self.plan.seed, device=str(self._pack.device))
             with Store() as store:
-                self.stored = store.add(KIND, self.document() | {"state": state}, title=title_of(self.plan), made_by=made_by, arrays=arrays).id
+                whose = {"made_by": made_by, "owner": self.owner}
+                self.stored = store.add(KIND, self.document() | {"state": state}, title=title_of(self.plan), arrays=arrays, **whose).id
         except InputError as error:
             self.unstored = error
 
@@ -361,11 +362,11 @@ class Adaptations:
         if any("pictures" in ADAPTATIONS[method].needs for method in plan.methods):
             self._shelf.read(plan.source, pack.preprocessing, plan.source_limit, job)
 
-    def start(self, plan):
+    def start(self, plan, owner=None):
         """Start a run. Returns: its `Adaptation`. Raises: InputError where too many wait."""
         with self._lock:
             room(sum(held.busy for held in self._held.values()) - limits().adaptations)
-        one = Adaptation(plan, self._turn, self._shelf)
+        one = Adaptation(plan, self._turn, self._shelf, owner)
         one.job = jobs.start(self._work, one, doing="waiting")
         with self._lock:
             self._held[one.name] = one
@@ -379,9 +380,9 @@ class Adaptations:
                     del self._held[name]
         return one
 
-    def begin(self, plan):
+    def begin(self, plan, owner=None):
         """Start a run. Returns: its name."""
-        return self.start(plan).name
+        return self.start(plan, owner).name
 
     def look(self, name):
         """Return a run as it stands, a `Seen`, or None if there is none of this name or id."""

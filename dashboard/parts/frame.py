@@ -10,6 +10,7 @@ from dashboard.language import LANGUAGES, browser_language, explain, language, t
 from dashboard.parts import own, pictures
 from dashboard.parts.families import pack_titles
 from dashboard.parts.link import remember
+from dashboard.parts.person import remember_person
 
 # The browser may run the script of an element that it has replaced meanwhile: only the one on the page speaks.
 _SET_LANGUAGE = "export default function(c) { if (c.parentElement.isConnected) document.documentElement.lang = c.data.lang; }"
@@ -50,6 +51,7 @@ def frame():
         accuracy, n = (facts["figures"].get(name) for name in ("accuracy", "pictures"))
         st.caption(t("frame.no_labels", n=n, arch=facts["arch"]) if accuracy is None else t("frame.accuracy", accuracy=accuracy, n=n, arch=facts["arch"]))
     st.components.v2.component("document_language", js=_SET_LANGUAGE)(data={"lang": language()}, key=f"document_language_{language()}")
+    remember_person()
     pictures.remember_in_link()
     return Frame(chosen, facts)
 

@@ -12,6 +12,7 @@ from dashboard.parts import adapt_plan, adapt_result, pictures
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
+from dashboard.parts.person import forget_button, owner
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.presence import hold, presence
 
@@ -73,7 +74,7 @@ def buttons(plan, one):
 def start(plan):
     """Start a run, which becomes the one that is shown. Where the server has no room for it, the page says so."""
     try:
-        st.session_state["adaptation"] = compute.adaptations().start(plan)
+        st.session_state["adaptation"] = compute.adaptations().start(plan, owner())
     except InputError as error:
         st.session_state["adapt_refused"] = error
         return
@@ -137,7 +138,7 @@ def progress(one):
 def ended(settings, one):
     """Draw a run that has ended: from memory, else from the store; and the others that were kept."""
     try:
-        kept = compute.adaptation_runs(LISTED)
+        kept = compute.runs("adaptation", LISTED, owner())
         run = shown(kept, one)
     except InputError as error:
         st.error(explain(error), icon=":material/database_off:")
@@ -158,6 +159,8 @@ def ended(settings, one):
         other = compared(kept, run)
         replay(result, other)
         adapt_result.export(document, result, run.id if run else one.name)
+        if run is not None:
+            forget_button(run, then=_forgotten)
         for selection in result.selections.values():
             adapt_result.selection(selection)
         before_and_after(settings, one, result)
@@ -321,6 +324,10 @@ def explanation(settings):
 
 def _result(one):
     return adapt_result.result_of(one.document, one.plan, one.pictures)
+
+
+def _forgotten():
+    st.session_state["adaptation"] = ""
 
 
 def _play(on, done):

@@ -17,6 +17,7 @@ from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, remember_several, to_page
 from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
+from dashboard.parts.person import owner
 
 KEEPS = tuple(i / 2 for i in range(1, 200))  # percent of known pictures: 0.5, 1.0, ... 99.5
 COMPARED = (DEFAULT, "featurenorm", "msp", "energy")
@@ -435,7 +436,7 @@ def keep_result(context, convention):
     of = (*context.bench.key, convention)
     if st.button(t("runs.keep"), icon=":material/inventory_2:", help=t("runs.keep_help"), key="keep_run", disabled=st.session_state.get("kept") == of):
         try:
-            st.session_state["run"], st.session_state["kept"] = compute.keep_run(context.bench, convention), of
+            st.session_state["run"], st.session_state["kept"] = compute.keep_run(context.bench, convention, owner()), of
             st.rerun()
         except InputError as error:
             st.error(explain(error), icon=":material/database_off:")

@@ -14,6 +14,7 @@ from dashboard.parts.chart import show
 from dashboard.parts.frame import frame
 from dashboard.parts.link import remember, to_page
 from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
+from dashboard.parts.person import forget_button, owner
 from dashboard.parts.text import plain
 
 LISTED = 100
@@ -23,7 +24,7 @@ def main():
     frame()
     st.title(t("runs.title"))
     try:
-        listed = compute.runs(LISTED)
+        listed = compute.runs("bench", LISTED, owner())
         chosen = {key: _named(key, listed) for key in ("run", "with")}
     except InputError as error:
         st.error(explain(error), icon=":material/database_off:")
@@ -116,6 +117,7 @@ def made(run):
         whole = json.dumps({**facts, "result": run.result}, ensure_ascii=False, indent=1)
         file = f"run-{run.id}.json"
         st.download_button(t("runs.export"), whole, file, "application/json", icon=":material/download:", on_click="ignore", key=f"json_{run.id}")
+        forget_button(run)
 
 
 def everything(listed):
