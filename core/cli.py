@@ -13,6 +13,7 @@ from core.adaptation import ADAPTATIONS, SETTINGS
 from core.compression import FINETUNINGS, PRUNINGS
 from core.corruptions import CORRUPTIONS
 from core.detectors import DEFAULT, ONE_PASS
+from core.disk import write_whole
 from core.errors import InputError
 from core.explanation import DEFAULT as EXPLANATION
 from core.explanation import EXPLANATIONS
@@ -312,7 +313,7 @@ def runs(options):
             document = {**_run_line(run), "made_by": run.made_by, "result": run.result}
             if options.action == "export":
                 out = Path(options.out or f"run-{run.id}.json")
-                out.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
+                write_whole(out, (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode())
                 _show(options, {"out": str(out)}, [(f"{run.id} is in {out}",)])
             else:
                 lines = _bench_lines(run.result) if run.kind == "bench" else [(json.dumps(run.result),)]

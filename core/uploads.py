@@ -3,10 +3,11 @@
 import hashlib
 import os
 import shutil
-import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from core.disk import whole
 from core.errors import InputError
 from core.home import data_home
 from core.limits import limits
@@ -61,23 +62,15 @@ def _keep(files):
     for name, data in sorted(files):
         digest.update(hashlib.sha256(name.encode()).digest() + hashlib.sha256(data).digest())
     root = uploads_folder()
-    root.mkdir(parents=True, exist_ok=True)
     folder = root / digest.hexdigest()[:32]
     if not folder.is_dir():
-        beside = Path(tempfile.mkdtemp(prefix=".", dir=root))
-        try:
+        with whole(folder, folder=True) as beside:
             for name, data in files:
                 file = beside.joinpath(*(_plain(part) for part in PurePosixPath(name).parts))
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(data)
-            try:
-                os.rename(beside, folder)
-            except OSError:  # somebody else brought the same at the same time
-                if not folder.is_dir():
-                    raise
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-    os.utime(folder)
+    with suppress(OSError):  # a disk that may only be read keeps what was brought before
+        os.utime(folder)
     _forget(root, folder)
     return folder
 

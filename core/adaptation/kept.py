@@ -4,11 +4,10 @@ A pack that ships has it beside its weights, adaptation.json; what is found here
 """
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
 
 from core.adaptation.selection import BlockSelection
+from core.disk import write_whole
 from core.home import data_home
 from core.packs import describe
 from core.provenance import pack_hash
@@ -31,17 +30,15 @@ def kept_selection(pack_name):
 
 
 def keep_selection(pack_name, selection, *, beside=False, **made_by):
-    """Keep a selection. Args: beside: the pack's weights, instead of the person's own folder; **made_by: what it was made with. Returns: the file."""
+    """Keep a selection. Args: beside: the pack's weights, instead of the person's own folder; **made_by: what it was made with.
+
+    Returns: the file. Raises: InputError where it cannot be written.
+    """
     description = describe(pack_name)
     digest = pack_hash(description)
     file = description.folder / FILE if beside else _place(digest)
-    file.parent.mkdir(parents=True, exist_ok=True)
     document = {"pack_hash": digest, "made_by": made_by, "selection": asdict(selection)}
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, prefix=".", suffix=".part", delete=False) as part:
-        json.dump(document, part, indent=1)
-        part.write("\n")
-    os.chmod(part.name, 0o644)
-    os.replace(part.name, file)
+    write_whole(file, (json.dumps(document, indent=1) + "\n").encode())
     return file
 
 

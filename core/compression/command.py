@@ -4,13 +4,14 @@ from argparse import Namespace
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as save_tensors
 
 from core.compression import PRUNINGS, compress
 from core.compression.drift import drift
 from core.compression.int8 import tensors
 from core.compression.matching import MATCHING, Finetuning, finetune
 from core.compression.size import bytes_of, zeros_of
+from core.disk import write_whole
 from core.errors import InputError
 from core.explanation import EXPLANATIONS, OF_NORM
 from core.images import toybox
@@ -134,7 +135,7 @@ def _save(options, pack, small, sets, log):
     """Write a pack around the small network, or its weights alone."""
     if not _is_pack(options.out):
         state = tensors(small) if options.int8 else {name: value.detach().cpu().contiguous() for name, value in small.state_dict().items()}
-        save_file(state, options.out)
+        write_whole(options.out, save_tensors(state))
         return
     facts = {name: pack.facts[name] for name in ("arch", "width", "options", "classes", "training") if name in pack.facts}
     facts["compressed"] = {"pack": pack.name, "command": command_line(options.arguments)}

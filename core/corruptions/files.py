@@ -1,13 +1,13 @@
 """Corrupt a source of pictures into a Parquet file that is a source again: columns image (PNG), label, domain."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
 from core.corruptions import corrupt
+from core.disk import whole
 from core.errors import InputError
 
 PICTURES, PIXELS = 200, 2**22  # at once, whichever is reached first: a batch of large pictures must fit into memory
@@ -26,13 +26,10 @@ def write(source, name, severity, out, *, seed=0, stop=None, progress=None):
     generator = torch.Generator().manual_seed(seed)
     corrupt(torch.empty(0, 3, 1, 1), name, severity, generator=generator)  # refuses what it does not know before a picture is read
     stop = len(source) if stop is None else min(stop, len(source))
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"{out.name}.part")
     columns = pa.schema([("image", pa.binary()), ("label", pa.int64()), ("domain", pa.string())])
     written, errors = 0, []
-    try:
-        with pq.ParquetWriter(part, columns, compression="zstd") as file:
+    with whole(out) as beside:
+        with pq.ParquetWriter(beside, columns, compression="zstd") as file:
             for pictures, labels, failed, done in _chunks(source, stop):
                 errors += failed
                 if pictures:
@@ -44,9 +41,6 @@ def write(source, name, severity, out, *, seed=0, stop=None, progress=None):
         if not written:
             reason = f"; the first: {errors[0][1]}" if errors else ""
             raise InputError(f"No picture of {source.name} can be read{reason}.", key="source.empty", spec=source.name)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
     return written, errors
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from core.disk import whole
 from core.errors import InputError, unknown
 from core.explanation import EXPLANATIONS
 from core.explanation.common import classes_of
@@ -43,7 +44,8 @@ def explain_picture(options):
         rows.append(_row(found))
         maps.append(found.values)
     if options.out:
-        sheet(pixels, maps).save(options.out)
+        with whole(options.out) as beside:
+            sheet(pixels, maps).save(beside, "PNG")
     return {"file": str(options.picture), "pack": pack.name, "class": pack.classes[classes.item()], "out": options.out, "methods": rows}
 
 

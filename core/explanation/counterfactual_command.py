@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from core.disk import whole
 from core.errors import InputError, unknown
 from core.explanation.counterfactual import counterfactual
 from core.images.sources import Item
@@ -39,7 +40,8 @@ def turn_picture(options, *, keep, progress):
         progress=progress,
     )
     if options.out:
-        Image.fromarray(found.pixels).save(options.out)
+        with whole(options.out) as beside:
+            Image.fromarray(found.pixels).save(beside, Image.registered_extensions().get(Path(options.out).suffix.lower(), "PNG"))
     return {
         "file": str(options.picture),
         "pack": pack.name,

@@ -3,12 +3,11 @@
 A place on this machine is a `Path`; one behind a URL is a `Remote`, which offers what of `Path` is needed here.
 """
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from core import disk
 from core.errors import InputError
 from core.images.decode import Limits
 
@@ -112,18 +111,8 @@ def facts(file):
 
 
 def write_whole(file, data):
-    """Write bytes so that the file is there whole or not at all. Args: file: a `Path` or `Remote`."""
+    """Write bytes so that the file is there whole or not at all. Args: file: a `Path` or `Remote`. Raises: InputError as `core.disk.whole`."""
     if isinstance(file, Remote):
         file.fs.pipe_file(file.path, data)  # an object appears when all of it has arrived
         return
-    descriptor, beside = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
-    try:
-        with open(descriptor, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.chmod(beside, 0o644)
-        os.replace(beside, file)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    disk.write_whole(file, data)

@@ -56,7 +56,7 @@ def list_packs():
     """Return {name: Description} of every pack found, shipped ones first; a broken one is left out here and explained by `describe`."""
     found = {}
     for root in pack_folders():
-        for file in sorted(root.glob("*/pack.toml")):
+        for file in sorted(root.glob("[!.]*/pack.toml")):  # one that is being written lies in a hidden folder
             try:
                 found.setdefault(file.parent.name, describe(file.parent))
             except InputError:
@@ -73,7 +73,7 @@ def describe(name_or_folder):
     folder = next((place for place in places if (place / "pack.toml").is_file()), Path(name_or_folder))
     file = folder / "pack.toml"
     if not file.is_file():
-        raise unknown("pack", str(name_or_folder), [f.parent.name for root in pack_folders() for f in root.glob("*/pack.toml")])
+        raise unknown("pack", str(name_or_folder), [f.parent.name for root in pack_folders() for f in root.glob("[!.]*/pack.toml")])
     try:
         facts = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -11,10 +11,13 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import jobs
+from core.disk import saying, write_whole
+from core.errors import InputError
 from core.limits import room
 from core.packs import own_folder
 
@@ -27,7 +30,7 @@ class Making:
 
     Attributes:
         name: of the pack; arguments: of `python -m core`; folder: of the pack; job: of this process, or None;
-        began: when the first step was done here, and which one it was.
+        began: when the first step was done here, and which one it was; cancelled: whether somebody ended it.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Making:
     folder: Path
     job: jobs.Job | None = None
     began: tuple = ()
+    cancelled: bool = False
 
     @property
     def busy(self):
@@ -53,12 +57,14 @@ class Making:
 
     @property
     def state(self):
-        """Return "waiting", "running", "done", "failed" or "stopped": cancelled, or interrupted with its server."""
+        """Return "waiting", "running", "done", "failed", "stopped" by somebody, or "interrupted" with its server."""
         if self.busy:
             return "waiting" if self.job.doing == "waiting" else "running"
         if (self.folder / "pack.toml").is_file():
             return "done"
-        return "failed" if self.job is not None and (self.job.error or self.job.bug) else "stopped"
+        if self.job is not None and (self.job.error or self.job.bug):
+            return "failed"
+        return "stopped" if self.cancelled else "interrupted"
 
 
 class Makings:
@@ -84,14 +90,14 @@ class Makings:
         return ()
 
     def start(self, arguments):
-        """Start one. Args: arguments: `COMMAND` and its options, but for --out. Returns: its `Making`. Raises: InputError where too many wait."""
+        """Start one. Args: arguments: `COMMAND` and its options, but for --out. Returns: its `Making`.
+
+        Raises: InputError where too many wait, or nothing can be written.
+        """
         room(len(self.line))
         name = secrets.token_urlsafe(12)
         making = self.Kind(name, [*arguments, "--out", str(self.folder / name)], self.folder / name)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self._order(name).with_suffix(".part")
-        part.write_text(json.dumps(making.arguments), "utf-8")
-        os.replace(part, self._order(name))
+        self._write(making)
         with self._lock:
             self._held[name] = making
         self._forget()
@@ -106,10 +112,11 @@ class Makings:
             file = self._order(name)
             if not file.is_file():
                 return None
-            arguments = json.loads(file.read_text("utf-8"))
+            order = json.loads(file.read_text("utf-8"))
+            arguments, cancelled = (order["arguments"], order["cancelled"]) if isinstance(order, dict) else (order, False)  # a list: of an older version
             if tuple(arguments[: len(self.COMMAND)]) != self.COMMAND:
                 return None
-            self._held[name] = self.Kind(name, arguments, self.folder / name)
+            self._held[name] = self.Kind(name, arguments, self.folder / name, cancelled=cancelled)
             return self._held[name]
 
     def needs(self, name):
@@ -117,10 +124,11 @@ class Makings:
         return any(name in file.read_text("utf-8") for file in self.folder.glob(".*.order.json"))
 
     def resume(self, making):
-        """Go on with one that has stopped or failed; of two that ask, one does."""
+        """Go on with one that has stopped, failed or was interrupted; of two that ask, one does. Raises: InputError where nothing can be written."""
         with self._lock:
-            if making.state in ("stopped", "failed"):
-                making.began = ()
+            if making.state in ("stopped", "failed", "interrupted"):
+                making.began, making.cancelled = (), False
+                self._write(making)
                 self._run(making)
 
     def ahead(self, making):
@@ -138,10 +146,14 @@ class Makings:
             if place.is_dir():
                 shutil.rmtree(place, ignore_errors=True)
             else:
-                place.unlink(missing_ok=True)
+                with saying(place):
+                    place.unlink(missing_ok=True)
 
     def _order(self, name):
         return self.folder / f".{name}.order.json"
+
+    def _write(self, making):
+        write_whole(self._order(making.name), json.dumps({"arguments": making.arguments, "cancelled": making.cancelled}).encode())
 
     def _run(self, making):
         self.line.join(making.name)
@@ -149,11 +161,17 @@ class Makings:
 
     def _work(self, job, making):
         """Wait for the turn, then make it."""
-        with self.line.turn(job, making.name):
-            import torch
+        try:
+            with self.line.turn(job, making.name):
+                import torch
 
-            torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # of this thread: a core is left for the pages
-            return self.make(job, making)
+                torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # of this thread: a core is left for the pages
+                return self.make(job, making)
+        except jobs.Stopped:
+            making.cancelled = True
+            with suppress(InputError):  # then the next server takes it for interrupted
+                self._write(making)
+            raise
 
     def _forget(self):
         """Delete the oldest beyond `KEPT`, but for those that run or wait."""

@@ -5,15 +5,16 @@ The next call with the same batch reads the file instead, so that going on gives
 """
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
 
 from core.blocks import find_blocks
+from core.disk import saying, write_whole
 from core.jobs import Stopped
 from core.probe import Activations, concatenate, probe
 
@@ -36,7 +37,8 @@ class Measuring:
     def __init__(self, folder, *, total, progress=None, stop=None):
         self.folder, self.total, self.progress, self.stop = Path(folder), total, progress, stop
         self._done, self._network = 0, (None, None)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with saying(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, network, images, preprocessing, *, device="cpu", progress=None, **options):
         """Return Activations on the CPU; `progress` of a single call gives way to that of all. Raises: Stopped between two batches once `stop` is set."""
@@ -82,9 +84,8 @@ def _digest(*parts):
 
 
 def _write(file, measured):
-    beside = file.with_suffix(f".{os.getpid()}.part")
-    save_file({**_tensors(measured), **({f"perturbed.{k}": v for k, v in _tensors(measured.perturbed).items()} if measured.perturbed else {})}, beside)
-    os.replace(beside, file)
+    again = {f"perturbed.{k}": v for k, v in _tensors(measured.perturbed).items()} if measured.perturbed else {}
+    write_whole(file, save_tensors({**_tensors(measured), **again}))
 
 
 def _tensors(measured):

@@ -6,23 +6,20 @@ channel means of the middle block; `perturbed.parquet` what ODIN reads of the sa
 """
 
 import hashlib
-import os
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tomlkit
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as save_tensors
 
 from core.blocks import find_head
 from core.detectors import DEFAULT
 from core.device import pick_device
+from core.disk import whole
 from core.errors import InputError
 from core.images.decode import decode
 from core.images.preprocess import Preprocessing, stack
@@ -107,12 +104,11 @@ def save(folder, *, facts, network, preprocessing, selection, reference):
     """Write a pack: all files into a folder beside, which then takes the place, so that no half of one is ever found.
 
     Args: facts: what pack.toml says beyond what the other arguments tell: arch, width, classes, training, figures, sets.
+    Raises: InputError where the disk is full or may not be written.
     """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        save_file(_halved(network.state_dict()), beside / WEIGHTS)
+    with whole(folder, folder=True) as beside:
+        beside.chmod(0o755)
+        (beside / WEIGHTS).write_bytes(save_tensors(_halved(network.state_dict())))
         _write_reference(beside, reference)
         document = {
             "format": FORMAT,
@@ -123,14 +119,6 @@ def save(folder, *, facts, network, preprocessing, selection, reference):
             "files": {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(beside.iterdir())},
         }
         (beside / "pack.toml").write_text(tomlkit.dumps(document), "utf-8")
-        beside.chmod(0o755)
-        for file in beside.iterdir():
-            file.chmod(0o644)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def head_of(network):

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from core.disk import write_whole
 from core.errors import InputError
 from core.images.sources import Item, open_source
 from core.packs import load_pack
@@ -24,7 +25,7 @@ def report_picture(options, *, keep):
     methods = [name for name in options.method.split(",") if name]
     judging = {"detector": options.detector, "keep": keep, "risk": options.risk / 100, "share": options.unknown_share / 100}
     facts = gather(pack, item, spec=spec, methods=methods, **judging)
-    Path(options.out).write_text(page(facts, item, options.lang), "utf-8")
+    write_whole(options.out, page(facts, item, options.lang).encode())
     told = [{"key": s.key, "text": s.text, "values": s.values} for s in sentences(facts, options.lang)]
     return {"file": facts.file, "pack": facts.pack, "verdict": facts.verdict, "class": facts.class_name, "out": str(options.out), "sentences": told}
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from core.detectors import ONE_PASS
+from core.disk import saying, whole
 from core.errors import InputError
 from core.images.places import Remote, place, write_whole
 from core.images.sources import open_source
@@ -85,7 +86,8 @@ def gather_statistics(options, pack, *, device, progress=None):
     if not found:
         raise InputError(f"No picture of {options.images} can be read.", key="source.empty", spec=str(options.images))
     out = place(options.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    with saying(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(out, found.to_bytes())
     bank = Statistics.of(pack.reference.bank, pack.reference.bank_labels, torch.arange(len(pack.reference.bank)))
     apart = {name: {k: round(v, 6) for k, v in difference(bank.moments[name], m).items()} for name, m in found.moments.items()}
@@ -96,14 +98,9 @@ def join(folder, plan, out, schema):
     """Join the parts of all shards in order into one Parquet file, holding one at a time; the file is there whole or not at all."""
     import pyarrow.parquet as pq
 
-    beside = out.with_name(f"{out.name}.part")
-    try:
-        with pq.ParquetWriter(beside, schema, compression="zstd") as file:
-            for shard in plan.shards:
-                file.write_table(pq.read_table(folder / part_name(shard)).cast(schema))
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(out) as beside, pq.ParquetWriter(beside, schema, compression="zstd") as file:
+        for shard in plan.shards:
+            file.write_table(pq.read_table(folder / part_name(shard)).cast(schema))
 
 
 def _asked(options, engine):
@@ -123,5 +120,4 @@ def _places(spec):
     if isinstance(out, Remote):
         message = f"One file is written on this machine only; leave .parquet off {spec} for a folder of Parquet files there."
         raise InputError(message, key="scoring.one_file", out=str(spec))
-    out.parent.mkdir(parents=True, exist_ok=True)
     return out, out.with_name(f"{out.name}.parts")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from core import disk
+from core.disk import saying
 from core.errors import InputError
 from core.images.places import place, write_whole
 from core.scoring.shards import part_name, read_part
@@ -57,7 +59,8 @@ def claim(folder, order, plan, *, resume=True):
     Raises: InputError if the folder holds parts of another order.
     """
     folder = place(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with saying(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     manifest, done = folder / MANIFEST, {}
     found = json.loads(manifest.read_bytes()) if manifest.exists() else None
     if found is not None and resume:
@@ -88,5 +91,4 @@ def clear(folder, shards):
 def sweep(folder):
     """Remove what processes that were killed while they wrote have left."""
     if isinstance(folder, Path):
-        for file in folder.glob(".part-*"):
-            file.unlink(missing_ok=True)
+        disk.sweep(folder)

@@ -10,7 +10,7 @@ backward pass, where attacks take two.
 """
 
 import copy
-import os
+import io
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from core.device import autocast
+from core.disk import write_whole
 from core.errors import InputError
 from core.probe import twin
 from core.training.processes import average_, count, rank
@@ -180,13 +181,12 @@ def read_curve(file):
 
 
 def _save(file, recipe, state, curve):
-    """Write a checkpoint beside its place and move it there, so that a kill leaves the old one whole."""
-    file = Path(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write a checkpoint; the old one stays whole until the new one is."""
     whole = {"recipe": asdict(recipe), "curve": asdict(curve), **{name: part.state_dict() for name, part in state.items()}}
     whole["schedule"] = {k: v for k, v in whole["schedule"].items() if not callable(v)}
-    torch.save(whole, file.with_suffix(".part"))
-    os.replace(file.with_suffix(".part"), file)
+    data = io.BytesIO()  # torch tells of a full disk in words that nobody understands
+    torch.save(whole, data)
+    write_whole(file, data.getbuffer())
 
 
 def _resume(file, recipe, state, curve):

@@ -1,11 +1,14 @@
 """The history of a watch: a JSON line of its settings, then one for each batch. It is appended to, and is all that a watch needs to go on."""
 
+import errno
 import json
 import math
+import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.disk import saying
 from core.errors import InputError
 from core.watch.watch import Seen, Settings, Watch
 
@@ -38,7 +41,8 @@ class History:
     def __init__(self, path, begun):
         self.path, self.state, self.names = Path(path), None, set()
         if not self.path.exists() or not self.path.stat().st_size:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with saying(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
             self._write(begun)
             return
         data = self.path.read_bytes()
@@ -52,18 +56,27 @@ class History:
                 name=k,
             )
         if len(data) > data.rfind(b"\n") + 1:  # cut off while it was written
-            with self.path.open("r+b") as file:
+            with saying(self.path), self.path.open("r+b") as file:
                 file.truncate(data.rfind(b"\n") + 1)
         self.state = rows[-1]["state"] if rows else None
         self.names = {name for row in rows for name in (*row["names"], *(name for name, _ in row["errors"]))}
 
     def add(self, seen, names, errors, state):
-        """Append a batch. Args: names: of its pictures; errors: (name, sentence) of those that could not be read; state: of the watch after it."""
+        """Append a batch. Args: names: of its pictures; errors: (name, sentence) of those that could not be read; state: of the watch after it.
+
+        Raises: InputError where it cannot be written; the history is as it was then.
+        """
         self._write({"at": datetime.now(UTC).isoformat(timespec="seconds"), **asdict(seen), "names": names, "errors": errors, "state": state})
 
     def _write(self, document):
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(document, ensure_ascii=False) + "\n")
+        with saying(self.path), self.path.open("ab", buffering=0) as file:
+            line, before = (json.dumps(document, ensure_ascii=False) + "\n").encode(), file.seek(0, os.SEEK_END)
+            try:
+                if file.write(line) < len(line):  # a disk that is about to be full takes a part
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(before)
+                raise
 
 
 def _of(begun, name):

@@ -31,23 +31,28 @@ def builds():
     return _mine("build")
 
 
-def begin(kind, arguments):
-    """Start a training or a build and make it one of this session's; where the server has no room for it, `refused` says so. For callbacks."""
-    try:
-        add(kind, KINDS[kind]().start(arguments).name)
-    except InputError as error:
-        st.session_state[f"{kind}_refused"] = error
-
-
-def refused(kind):
-    """Say why nothing was started, once."""
-    if error := st.session_state.pop(f"{kind}_refused", None):
-        st.warning(explain(error), icon=":material/hourglass_top:")
+def start(kind, arguments):
+    """Start a training or a build and make it one of this session's. Raises: InputError as `core.packs.making.Makings.start`."""
+    add(kind, KINDS[kind]().start(arguments).name)
 
 
 def add(kind, name):
     """Make a training or a build one of this session's; the oldest beyond `LINKED` is no longer shown."""
     st.session_state[f"{kind}s"] = [name, *names(kind)][:LINKED]
+
+
+def attempt(action, *arguments):
+    """Carry out what writes to the disk, in a callback: what keeps it from being done is said by `refusal` then."""
+    try:
+        action(*arguments)
+    except InputError as error:
+        st.session_state["refusal"] = error
+
+
+def refusal():
+    """Say what kept the last `attempt` from being done, if anything did."""
+    if error := st.session_state.pop("refusal", None):
+        st.error(explain(error), icon=":material/save_as:")
 
 
 def _mine(kind):

@@ -33,6 +33,7 @@ def train_here():
     mine = own.trainings()
     st.header(_finding(mine))
     st.markdown(t("live.intro"))
+    own.refusal()
     busy = any(one.busy for one in mine)
     _form(busy)
     if busy:
@@ -77,10 +78,9 @@ def _form(busy):
             words += ["--eps", f"{step / 255:.6f}"]
     arguments = ["train", *words, *FIXED, *(word for name in SETS for word in ("--ood", f"{name}=toybox:{name}"))]
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.button(t("live.start"), icon=":material/play_arrow:", key="live_start", disabled=busy, on_click=own.begin, args=("training", arguments))
+        st.button(t("live.start"), icon=":material/play_arrow:", key="live_start", disabled=busy, on_click=own.attempt, args=(own.start, "training", arguments))
         if busy:
             st.caption(t("live.busy"))
-    own.refused("training")
     with st.expander(t("live.command"), icon=":material/terminal:"):
         st.code(command_line([*arguments, "--out", "my_pack"]), language="bash", wrap_lines=True)
         st.caption(t("live.own"))
@@ -133,8 +133,8 @@ def _row(k, one, held):
             used = st.session_state.get("pack") == one.name
             st.button(t("live.use"), icon=":material/check:", key=f"{key}_use", on_click=_use, args=(one.name,), disabled=used)
         else:
-            st.button(t("live.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=held.resume, args=(one,))
-        st.button(t("live.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=held.remove, args=(one,))
+            st.button(t("live.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=own.attempt, args=(held.resume, one))
+        st.button(t("live.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=own.attempt, args=(held.remove, one))
 
 
 def _progress(one, name):
@@ -156,6 +156,8 @@ def _outcome(one, held):
     if one.state == "failed":
         return explain(one.job.error) if one.job.error else t("live.failed")
     epochs = len(held.curve(one).loss)
+    if one.state == "interrupted":
+        return t("live.interrupted", epochs=epochs) if epochs else t("live.interrupted_early")
     return t("live.stopped", epochs=epochs) if epochs else t("live.stopped_early")
 
 

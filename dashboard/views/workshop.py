@@ -21,6 +21,7 @@ def main():
     plan = workshop_steps.plan_form()
     if plan is not None:
         check(plan)
+    own.refusal()
     made()
     with st.expander(t("workshop.why_title"), icon=":material/school:"):
         st.markdown(t("workshop.why"))
@@ -99,8 +100,7 @@ def _build(plan, found):
     """Draw the button that builds, and the command that does the same."""
     sure = not found.doubtful or st.checkbox(t("workshop.anyway"), key="workshop_anyway")
     arguments = [*plan.arguments(), *["--anyway"] * found.doubtful]
-    st.button(t("workshop.build"), icon=":material/construction:", key="workshop_build", disabled=not sure, on_click=_start, args=(arguments,))
-    own.refused("build")
+    st.button(t("workshop.build"), icon=":material/construction:", key="workshop_build", disabled=not sure, on_click=own.attempt, args=(_start, arguments))
     with st.expander(t("workshop.command"), icon=":material/terminal:"):
         st.code(command_line([*arguments, "--out", "my_pack"]), language="bash", wrap_lines=True)
 
@@ -149,8 +149,8 @@ def _row(one, held):
                 st.progress(min(one.job.done / max(one.job.total, 1), 1.0), f"{name}: {words} {left}")
             elif one.state == "failed":
                 st.markdown(f"{name}: {explain(one.job.error) if one.job.error else t('workshop.failed')}", width="stretch")
-            elif one.state == "stopped":
-                st.markdown(f"{name}: {t('workshop.stopped')}", width="stretch")
+            elif one.state in ("stopped", "interrupted"):
+                st.markdown(f"{name}: {t(f'workshop.{one.state}')}", width="stretch")
             _buttons(one, held)
 
 
@@ -172,8 +172,8 @@ def _buttons(one, held):
             on_click="ignore",
         )
     else:
-        st.button(t("live.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=held.resume, args=(one,))
-    st.button(t("live.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=held.remove, args=(one,))
+        st.button(t("live.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=own.attempt, args=(held.resume, one))
+    st.button(t("live.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=own.attempt, args=(held.remove, one))
 
 
 def _done(one, name):
@@ -190,7 +190,7 @@ def _done(one, name):
 
 
 def _start(arguments):
-    own.begin("build", arguments)
+    own.start("build", arguments)
     st.session_state.pop("workshop_anyway", None)
 
 

@@ -65,7 +65,7 @@ def test_cancelled_ones_go_on_where_they_were(trainings):
     one = trainings.start(LONG)
     until(lambda: one.curve is not None and len(one.curve.loss) >= 2)
     one.job.stop.set()
-    assert ended(one) == "stopped"
+    assert ended(one) == "stopped" == Trainings(trainings.folder).find(one.name).state
     whole = len(Trainings(trainings.folder).curve(Trainings(trainings.folder).find(one.name)).loss)  # from the checkpoint
     first = trainings.curve(one).loss[:whole]
     assert whole >= 2
@@ -120,7 +120,7 @@ def test_killed_with_its_server_it_resumes(tmp_path):
         os.kill(server.pid, signal.SIGKILL)
     trainings = Trainings(tmp_path)
     one = trainings.find(name)
-    assert one.state == "stopped"
+    assert one.state == "interrupted", "nobody stopped it"
     whole = len(trainings.curve(one).loss)
     assert whole >= 1
     trainings.resume(one)
