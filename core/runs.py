@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import zipfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,20 +101,25 @@ class Store:
         """Let go of the database."""
         self._engine.dispose()
 
-    def add(self, kind, result, *, title="", made_by=None, arrays=None, owner=None):
+    def add(self, kind, result, *, title="", made_by=None, arrays=None, id=None, owner=None):
         """Store a result: all of it or, if anything fails, nothing.
 
         Args:
             kind: such as "bench".
+            id: of `new_id`, where the run has one already; what is stored under it gives way, but for when it was created.
             result, made_by: dicts of what JSON knows and of NumPy's numbers. NaN and infinity become None: JSON has no word for them.
             arrays: {name: array} of any dtype but object.
             owner: see `Run`.
         Returns: the `Run` as `get` will give it.
         """
         title = title.encode("utf-8", "replace").decode().replace("\0", "")  # what a file name may hold and a database may not
-        run = Run(secrets.token_hex(8), kind, title, datetime.now(UTC), _plain(made_by or {}), _plain(result), owner)
+        run = Run(id or new_id(), kind, title, datetime.now(UTC), _plain(made_by or {}), _plain(result), owner)
         packed = _pack(arrays) if arrays else None  # before the transaction, which others wait for
         with self._transaction(writes=True) as connection:
+            if created := connection.scalar(sa.select(_runs.c.created).where(_runs.c.id == run.id)):
+                run = replace(run, created=created.replace(tzinfo=UTC))
+                for table, column in ((_arrays, _arrays.c.run), (_owners, _owners.c.run), (_runs, _runs.c.id)):
+                    connection.execute(sa.delete(table).where(column == run.id))
             row = {column.name: getattr(run, column.name) for column in _runs.c} | {"created": run.created.replace(tzinfo=None)}
             connection.execute(sa.insert(_runs).values(row))
             if owner is not None:
@@ -199,6 +204,11 @@ class Store:
             place=self._place,
             reason=reason,
         )
+
+
+def new_id():
+    """Return an id that no run has and nobody can guess."""
+    return secrets.token_hex(8)
 
 
 def default_url():

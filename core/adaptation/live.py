@@ -4,9 +4,9 @@ Methods that are ready begin while others are still set up, and whoever is furth
 One batch at a time is computed on a server, in turn, whoever asked for it.
 """
 
+import logging
 import math
 import os
-import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -29,7 +29,7 @@ from core.limits import limits, room
 from core.packs import describe, load_pack
 from core.probe import linear_head, probe
 from core.provenance import command_line, provenance
-from core.runs import Store
+from core.runs import Store, new_id
 
 KIND = "adaptation"  # of what the run store keeps
 SHOWN = 16  # pictures of each batch that are kept for the eye
@@ -37,6 +37,7 @@ PROBES = 64  # known pictures of the probe set, and as many unknown ones
 MOVED = 8  # pictures of each batch by which the drift of features is measured
 KEPT, SHELVED, PACKS = 12, 12, 4  # runs, sources and packs in memory
 IDLE = 1800  # seconds after which a paused run is cancelled
+STORED_EVERY, STORED_SHARE = 30, 20  # seconds between two times that a run that goes on is stored, at least, and how often as long as storing took
 
 
 @dataclass
@@ -76,15 +77,18 @@ class Adaptation:
     """One run. What a page reads of it may be read at any time; it is changed by its own threads and by `pause`, `go_on`, `step`, `cancel`.
 
     Attributes:
-        name: that nobody can guess; plan; owner: whose it is in the run store, or None; lanes: {method: Lane}; pictures: {batch: (K, S, S, 3) uint8},
-        its first pictures; batches: in all, or None before they are known; job; stored: its id in the run store, once it has ended; unstored: the InputError that kept it from being stored.
+        name: its id in the run store, which nobody can guess; plan; owner: whose it is there, or None; lanes: {method: Lane}; pictures: {batch: (K, S, S, 3)
+        uint8}, its first pictures; batches: in all, or None before they are known; job; stored: its id in the run store, once it has ended; unstored:
+        the InputError that kept it from being stored. It is stored as "interrupted" from its first batch on, again and again, so that a server that
+        dies leaves what there was.
     """
 
     def __init__(self, plan, turn, shelf, owner=None):
-        self.name, self.plan, self.owner = secrets.token_urlsafe(12), plan, owner
+        self.name, self.plan, self.owner = new_id(), plan, owner
         self._shelf = shelf
         self.lanes = {method: Lane(method) for method in plan.methods}
         self.pictures, self.batches, self.stored, self.unstored, self.job = {}, None, None, None, None
+        self._store_at = 0.0
         self._turn, self._control = turn, threading.Condition()
         self._paused, self._upto, self._touched = False, 0, time.monotonic()
         self._logits, self._pack, self._watch = {}, None, None
@@ -149,6 +153,8 @@ class Adaptation:
         try:
             while lane := self._next(job, setup):
                 self._advance(lane)
+                if time.monotonic() >= self._store_at:
+                    self._store("interrupted")
         finally:
             setup.stop.set()
             setup.wait()
@@ -316,7 +322,10 @@ class Adaptation:
             method = make(lane.name, pack.network, pack.preprocessing, source=source, generator=generator, progress=progress, stop=job.stop, **given)
         if "blocks" in entry.parameters and lane.selection is None and method.selection is not None:
             lane.selection = method.selection
-            keep_selection(self.plan.pack, method.selection, source=self.plan.source, seed=self.plan.seed)
+            try:
+                keep_selection(self.plan.pack, method.selection, source=self.plan.source, seed=self.plan.seed)
+            except InputError as error:
+                logging.getLogger(__name__).warning("the selection of blocks is not kept: %s", error)
         return method
 
     def _before(self, number, images):
@@ -326,17 +335,20 @@ class Adaptation:
         return self._logits[number]
 
     def _store(self, state):
-        """Put what there is into the run store."""
+        """Put what there is into the run store, for as long as "interrupted" only now and then."""
         if not any(lane.rows for lane in self.lanes.values()):
             return
         arrays = {f"batch_{k}": pictures for k, pictures in self.pictures.items()}
+        began = time.monotonic()
         try:
             made_by = provenance(pack=self.plan.pack, command=command_line(self.plan.arguments), seed=self.plan.seed, device=str(self._pack.device))
             with Store() as store:
                 whose = {"made_by": made_by, "owner": self.owner}
-                self.stored = store.add(KIND, self.document() | {"state": state}, title=title_of(self.plan), arrays=arrays, **whose).id
+                store.add(KIND, self.document() | {"state": state}, title=title_of(self.plan), arrays=arrays, id=self.name, **whose)
+            self.stored, self.unstored = None if state == "interrupted" else self.name, None
         except InputError as error:
             self.unstored = error
+        self._store_at = time.monotonic() + max(STORED_EVERY, STORED_SHARE * (time.monotonic() - began))
 
 
 class Adaptations:
@@ -385,7 +397,7 @@ class Adaptations:
         return self.start(plan, owner).name
 
     def look(self, name):
-        """Return a run as it stands, a `Seen`, or None if there is none of this name or id."""
+        """Return a run as it stands, a `Seen`, or None if there is none of this name."""
         one = self.find(name)
         if one is None:
             return None
@@ -420,9 +432,9 @@ class Adaptations:
         return one.judge(torch.from_numpy(images).permute(0, 3, 1, 2), domain) if one is not None else {}
 
     def find(self, name):
-        """Return the `Adaptation` of a name or of an id in the run store, or None."""
+        """Return the `Adaptation` of a name, or None."""
         with self._lock:
-            return self._held.get(name) or next((one for one in self._held.values() if name and one.stored == name), None)
+            return self._held.get(name)
 
     def ahead(self, one):
         """Return how many runs go on or wait before this one."""

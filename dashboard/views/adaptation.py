@@ -152,6 +152,8 @@ def ended(settings, one):
         return
     if run is not None:
         document, plan, sheets = run.result, plan_of(run.result["plan"]), compute.adaptation_pictures(run.id)
+        if one is None and document["state"] == "interrupted":
+            interrupted(document, plan)
     else:
         document, plan, sheets = one.document, one.plan, one.pictures
     result = adapt_result.result_of(document, plan, sheets)
@@ -206,6 +208,13 @@ def say(one):
             st.error(f"**{adaptation_name(method)}**: {explain(lane.error)}", icon=":material/error:")
     if one.unstored is not None:
         st.warning(t("adapt.unstored", reason=explain(one.unstored)), icon=":material/database_off:")
+
+
+def interrupted(document, plan):
+    """Say how far a run came whose server died, and offer to start it again."""
+    done = max(len(lane["rows"]) for lane in document["methods"].values())
+    st.warning(t("adapt.interrupted", done=done, batches=document["batches"]), icon=":material/power_off:")
+    st.button(t("adapt.again"), icon=":material/restart_alt:", key="adapt_again", on_click=start, args=(plan,))
 
 
 def compared(kept, run):
@@ -345,7 +354,8 @@ def _reopen():
 
 
 def _title(run):
-    return f"{run.title} ({run.created:%Y-%m-%d %H:%M} UTC)"
+    ended = t("adapt.cut") if run.result["state"] == "interrupted" else ""
+    return f"{run.title} ({run.created:%Y-%m-%d %H:%M} UTC) {ended}".rstrip()
 
 
 main()

@@ -113,6 +113,15 @@ def test_a_run_comes_back_as_it_was(store):
     assert store.arrays(run.id) == {}
 
 
+def test_a_run_takes_the_place_of_its_earlier_state(store):
+    id = runs.new_id()
+    early, other = store.add("bench", {"n": 1}, arrays={"x": np.ones(3)}, id=id), store.add("bench", {"n": 0}, arrays={"x": np.ones(1)})
+    late = store.add("bench", {"n": 2}, title="late", id=id)
+    assert early.id == late.id == id and late.created == early.created
+    assert store.get(id) == late and store.arrays(id) == {} and store.arrays(other.id)["x"].shape == (1,)
+    assert {run.id for run in store.list()} == {id, other.id}
+
+
 def test_arrays_come_back_to_the_bit(store):
     arrays = {
         "scores": np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32),

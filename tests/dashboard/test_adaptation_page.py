@@ -454,6 +454,16 @@ def test_how_a_run_ended_is_told(far, language):
     assert words("adapt.cancelled", language) in [i.value for i in healthy(page.run()).info] and page.header[0].value == found(4, language)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_run_whose_server_died_shows_what_there_is_and_starts_again(far, store, language):
+    id = keep(store, document({"source": (6, 6), "bn": (3,)}, state="interrupted"))
+    page = visit(language, adaptation=id)
+    assert [w.value for w in page.warning] == [words("adapt.interrupted", language, done=2, batches=4)] and page.header
+    assert words("adapt.cut", language) in page.selectbox(key="adapt_reopen").options[0]
+    page.button(key="adapt_again").click().run()
+    assert far.started == [PLAN]
+
+
 def test_a_run_that_could_not_be_kept_is_drawn_all_the_same(far, offered):
     far.runs["live"] = seen("done", unstored=InputError("The disk is full."))
     page = visit(adaptation="live")

@@ -103,6 +103,23 @@ def test_what_was_cancelled_keeps_what_there_is(runs):
         assert store.get(one.stored).result["state"] == "cancelled"
 
 
+def test_what_there_is_is_stored_while_a_run_goes_on(runs, monkeypatch):
+    """So that a server that dies leaves it; the end takes its place under the same id."""
+    one = runs.start(replace(PLAN, limit=120))
+    one.pause()
+    until(lambda: all(lane.state == "ready" for lane in one.lanes.values()))
+    one.step()
+    with Store() as store:
+        until(lambda: store.list())
+        (early,) = store.list()
+        assert early.id == one.name and early.result["state"] == "interrupted" and one.stored is None
+        assert len(early.result["methods"]["source"]["rows"]) + len(early.result["methods"]["bn"]["rows"]) >= 1 and store.arrays(early.id)
+        one.cancel()
+        one.job.wait(60)
+        (late,) = store.list()
+    assert (late.id, late.created, late.result["state"]) == (early.id, early.created, "cancelled") and one.stored == one.name
+
+
 def test_two_runs_do_not_see_each_other_nor_change_the_pack(runs):
     before = {name: value.clone() for name, value in load_pack("toybox").network.state_dict().items()}
     plan = replace(PLAN, methods=("tent",), limit=48)
