@@ -14,6 +14,7 @@ import torch
 from core.blocks import as_map, find_blocks, find_head, positions
 from core.device import autocast
 from core.errors import InputError
+from core.memory import FALLBACKS, within_memory
 
 PIECE = 2**20  # values of a map that a CPU reduces at once: more than its cache holds takes twice as long
 
@@ -29,6 +30,7 @@ class Activations:
         norms: (N, K) float32, FeatureNorm of each block; higher = more ID.
         means: {block: (N, channels) float32}, each block's mean over its positions, for the blocks asked for.
         perturbed: Activations of the same pictures after a step that a detector asks for, as ODIN's, or None.
+        fallback: how the device's memory made them be measured, of `core.memory.FALLBACKS`.
     """
 
     blocks: tuple
@@ -37,6 +39,7 @@ class Activations:
     norms: torch.Tensor
     means: dict
     perturbed: "Activations | None" = None
+    fallback: str = ""
 
     def __len__(self):
         return len(self.logits)
@@ -55,7 +58,7 @@ class Activations:
         return self._each(lambda tensor: tensor.to(device))
 
     def _each(self, change):
-        changed = {f.name: change(getattr(self, f.name)) for f in fields(self) if f.name not in ("blocks", "means", "perturbed")}
+        changed = {f.name: change(getattr(self, f.name)) for f in fields(self) if f.name not in ("blocks", "means", "perturbed", "fallback")}
         perturbed = None if self.perturbed is None else self.perturbed._each(change)
         return replace(self, **changed, means={name: change(mean) for name, mean in self.means.items()}, perturbed=perturbed)
 
@@ -66,7 +69,8 @@ def concatenate(parts):
     joined = {name: torch.cat([getattr(p, name) for p in parts]) for name in ("logits", "features", "norms")}
     means = {k: torch.cat([p.means[k] for p in parts]) for k in parts[0].means}
     perturbed = None if parts[0].perturbed is None else concatenate(p.perturbed for p in parts)
-    return Activations(parts[0].blocks, **joined, means=means, perturbed=perturbed)
+    fallback = max((p.fallback for p in parts), key=FALLBACKS.index)
+    return Activations(parts[0].blocks, **joined, means=means, perturbed=perturbed, fallback=fallback)
 
 
 def feature_norm(x, over=(2, 3)):
@@ -134,18 +138,21 @@ def probe(network, images, *, blocks=None, means=(), precision="fp32", perturb=N
 
 
 def probe_all(network, images, preprocessing, *, device="cpu", batch_size=256, progress=None, **options):
-    """Probe many pictures batch by batch.
+    """Probe many pictures batch by batch, fewer at once or on the CPU where the device's memory is full: see `core.memory`.
 
     Args: images: (N, 3, S, S) uint8; preprocessing: normalises them; progress: called with (done, total); **options: as `probe`.
     Returns: Activations on the CPU.
     """
+
+    def measure(network, batch):
+        return probe(network, preprocessing.normalise(batch), **options).to("cpu")
+
     parts = []
-    for first in range(0, len(images), batch_size):
-        batch = preprocessing.normalise(images[first : first + batch_size].to(device))
-        parts.append(probe(network, batch, **options).to("cpu"))
+    for done, part, how in within_memory(measure, network, images, batch_size, device=device):
+        parts.append(replace(part, fallback=how))
         if progress:
-            progress(min(first + batch_size, len(images)), len(images))
-    return concatenate(parts)
+            progress(done, len(images))
+    return concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def linear_head(network):

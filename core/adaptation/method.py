@@ -10,6 +10,7 @@ import torch
 from core.adaptation.norms import has_batch_norm, has_norm
 from core.blocks import as_map, find_head
 from core.errors import InputError
+from core.memory import needing
 
 MISSING = {  # what a method may need: the key of the error where it lacks, and its sentence
     "batch norm": (
@@ -63,7 +64,7 @@ class Method:
         if self._first is None:
             self._first = self.snapshot()
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), needing(len(images)):
                 logits = self.step(images.to(self.device, torch.float32))
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):

@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 from core.blocks import find_blocks
 from core.disk import saying, write_whole
 from core.jobs import Stopped
-from core.probe import Activations, concatenate, probe
+from core.probe import Activations, concatenate, probe_all
 
 PIXELS = 2**19  # of the pictures of one batch: 512 pictures of 32 pixels, 10 of 224
 TWO_PASSES = 3  # what a picture costs that is measured again after ODIN's step, which has a backward pass: in pictures
@@ -50,7 +50,7 @@ class Measuring:
             file = self.folder / f"{_digest(self._values(network), asked.encode(), batch.numpy().tobytes())}.safetensors"
             measured = _read(file, find_blocks(network))
             if measured is None:
-                measured = probe(network, preprocessing.normalise(batch.to(device)), **options).to("cpu")
+                measured = probe_all(network, batch, preprocessing, device=device, batch_size=size, **options)
                 _write(file, measured)
             parts.append(measured)
             self._done += len(batch) * (TWO_PASSES if options.get("perturb") else 1)

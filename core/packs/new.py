@@ -22,7 +22,7 @@ from core.networks.guess import fit
 from core.networks.inputs import HALF, categories, usual_preprocessing
 from core.packs.build import build, measurements
 from core.packs.measuring import TWO_PASSES, Measuring, batch_size
-from core.probe import probe
+from core.probe import probe, probe_all
 from core.provenance import command_line
 
 TORCHVISION = "torchvision"  # instead of a file: the newest weights that torchvision has published
@@ -381,7 +381,7 @@ def _logits(network, images, preprocessing, device, *, progress=None, stop=None)
     parts, size = [], batch_size(preprocessing.size)
     for part in images.split(size):
         _halt(stop)
-        parts.append(probe(network, preprocessing.normalise(part.to(device))).logits.cpu())
+        parts.append(probe_all(network, part, preprocessing, device=device, batch_size=size).logits)
         if progress:
             progress(size * (len(parts) - 1) + len(part), len(images))
     return torch.cat(parts)

@@ -25,7 +25,7 @@ from core.images.decode import decode
 from core.images.preprocess import Preprocessing, stack
 from core.networks import build
 from core.packs import FORMAT, describe
-from core.probe import Activations, linear_head, probe
+from core.probe import Activations, linear_head, probe_all
 from core.reference import Reference
 from core.selection import Selection
 from core.verdict import Judge
@@ -58,8 +58,8 @@ class Pack:
 
     def probe(self, images, **options):
         """Measure pictures that are (N, 3, S, S) uint8 as `preprocessing.see` gives them. Returns: Activations on the CPU."""
-        inputs = self.preprocessing.normalise(images.to(self.device))
-        return probe(self.network, inputs, blocks=self.selection.blocks, means=(self.reference.middle,), **options).to("cpu")
+        options = {"blocks": self.selection.blocks, "means": (self.reference.middle,), **options}
+        return probe_all(self.network, images, self.preprocessing, device=self.device, batch_size=max(1, len(images)), **options)
 
     def verdict(self, picture, *, detector=DEFAULT, keep=0.95):
         """Judge one picture: a path, encoded bytes, or an RGB `PIL.Image`.

@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from core.device import autocast
 from core.disk import write_whole
 from core.errors import InputError
+from core.memory import needing, within_memory
 from core.probe import twin
 from core.training.processes import average_, count, rank
 
@@ -71,7 +72,7 @@ def train(network, images, labels, preprocessing, recipe, *, loss, validation, d
         progress: called with (steps done, steps in all, curve); stop: a `threading.Event` that ends the run early.
         watch: called with the network after each epoch; returns {name: number}, kept in the curve.
     Returns: (trained network in eval mode on `device`, the moving average where there is one, Curve).
-    Raises: InputError if a class has no pictures or the loss stops being a number.
+    Raises: InputError if a class has no pictures, the loss stops being a number, or there is no memory for a batch.
     """
     _check(labels, recipe, validation)
     network = copy.deepcopy(network).to(device, memory_format=torch.channels_last).train()
@@ -105,13 +106,14 @@ def train(network, images, labels, preprocessing, recipe, *, loss, validation, d
                 return result.eval(), curve
             pixels = augment(images[chosen].to(device), recipe.crop, flip=recipe.flip, generator=generator)  # the same in every process
             pixels, truth = (part[rank() :: count()] for part in (pixels.float() / 255, labels[chosen].to(device)))
-            with autocast(device, recipe.precision):
+            with needing(len(chosen)), autocast(device, recipe.precision):
                 value = loss(classify, pixels, truth, generator=generator, **recipe.settings)
             (mean,) = average_([value.detach().clone()])
             if not torch.isfinite(mean):
                 raise InputError(f"The loss became {mean.item()} in epoch {epoch + 1}; lower the learning rate.", key="training.diverged")
             optimiser.zero_grad(set_to_none=True)
-            value.backward()
+            with needing(len(chosen)):
+                value.backward()
             average_([p.grad for p in network.parameters() if p.grad is not None])
             optimiser.step()
             schedule.step()
@@ -157,11 +159,14 @@ def accuracy(network, images, labels, preprocessing, **options):
 @torch.inference_mode()
 def logits_of(network, images, preprocessing, *, device="cpu", precision="fp32", batch_size=500):
     """Return the (N, C) float32 logits of (N, 3, S, S) uint8 pictures, on the CPU; the network's mode is put back afterwards."""
-    mode, found = network.training, []
+
+    def classify(network, batch):
+        with autocast(batch.device, precision):
+            return network(preprocessing.normalise(batch).to(memory_format=torch.channels_last)).float().cpu()
+
+    mode = network.training
     network.eval()
-    for batch in images.split(batch_size):
-        with autocast(device, precision):
-            found.append(network(preprocessing.normalise(batch.to(device)).to(memory_format=torch.channels_last)).float().cpu())
+    found = [logits for _, logits, _ in within_memory(classify, network, images, batch_size, device=device)]
     network.train(mode)
     return torch.cat(found)
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.errors import InputError
 from dashboard import compute
-from dashboard.language import explain
+from dashboard.language import explain, t
 from dashboard.parts import pictures
 from dashboard.parts.text import plain
 
@@ -20,4 +20,6 @@ def look_at(settings, picture_ids):
             looks[picture_id] = compute.look(settings.pack, picture_id, pictures.find(picture_id))
         except InputError as error:
             st.error(f"**{plain(pictures.title(picture_id))}**: {explain(error)}", icon=":material/broken_image:")
+    if any(look.measured.fallback == "cpu" for look in looks.values()):
+        st.caption(t("frame.fallback"))
     return looks
