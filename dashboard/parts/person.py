@@ -59,5 +59,5 @@ def _signed_in():
 
 
 def _carried():
-    value = st.context.cookies.get(COOKIE, "")
+    value = str(st.context.cookies.get(COOKIE, ""))
     return value if re.fullmatch(r"[\w-]{32}", value) else None

@@ -76,7 +76,7 @@ class Fake:
     def prepare(self, plan):
         self.prepared.append(plan)
 
-    def start(self, plan):
+    def start(self, plan, owner=None):
         self.started.append(plan)
         self.runs["live"] = seen("running", plan=plan, wrong={m: () for m in plan.methods}, batches=None)
         return "live"
