@@ -1,8 +1,8 @@
 """A class of forty: people who bring pictures, turn pages and let networks adapt, all at once, over the same connection as a browser's."""
 
 import asyncio
+import hashlib
 import io
-import statistics
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,16 +11,18 @@ from random import Random
 import numpy as np
 from PIL import Image
 
+from core.runs import Store
 from tests.soak.server import serving
 from tests.soak.table import Row
 from tests.soak.visitor import Broken, Visitor
 
 PEOPLE, ADAPTING = 40, 4
 PAGES = ("", "blocks", "detector", "confidence", "trust", "training", "corruptions", "workshop", "runs", "tour")
-PAUSE = 10, 40  # seconds for which a person looks at what is there
+PAUSE, WHOLE = (10, 40), 300  # seconds for which a person looks at what is there, where all goes on for so many; in less time, less
 SLOWER = 3  # times the seconds of one person alone that a verdict may take for each that is on the way, at the 95th percentile
 GROWTH = 1.10  # how much more memory there may be at the end than after a fifth of the time
 SAID = r"^\W*(Known|Unknown)\b"
+UNATTENDED = 3  # seconds after which work ends whose person has gone
 ALONE = 8  # pictures by which the time of one person alone is told
 
 
@@ -28,7 +30,7 @@ ALONE = 8  # pictures by which the time of one person alone is told
 class Seen:
     """What forty people saw.
 
-    Attributes: verdicts: [(seconds, how many were on the way with it)]; pages: [seconds]; runs: adaptations that came to their end; broken: sentences;
+    Attributes: verdicts: [(seconds, how many were on the way with it)]; pages: [seconds]; runs: adaptations that were begun; broken: [(what, sentence)];
         memory: [(share of the time, bytes)].
     """
 
@@ -42,21 +44,23 @@ class Seen:
 
 def rows(seconds, people=PEOPLE):
     """Let one person bring pictures alone, then all at once for the given seconds. Yields: `Row`."""
-    with tempfile.TemporaryDirectory() as home, serving(Path(home)) as server:
+    with tempfile.TemporaryDirectory() as home, serving(Path(home), BLOCKSCOPE_MAX_UNATTENDED_SECONDS=f"{UNATTENDED}") as server:
         alone = asyncio.run(_alone(server.address))
         seen = asyncio.run(_together(server, seconds, people))
+        yield asyncio.run(_apart(server))
+        yield asyncio.run(_left(server))
         log = server.log.read_text()
     times = [time for time, _ in seen.verdicts]
     p95, each = _p95(times), _p95([time / queue for time, queue in seen.verdicts])
-    queue = max(queue for _, queue in seen.verdicts)
+    queue = max((queue for _, queue in seen.verdicts), default=0)
     with_pictures = f"{people} people, {seconds / 60:g} minutes"
     lost = [sum(kind == of for kind, _ in seen.broken) for of in ("verdict", "page", "adaptation")]
-    yield Row("load", f"{with_pictures}: pictures brought", len(times) + lost[0], lost[0], f"median {statistics.median(times):.2f} s, p95 {p95:.2f} s")
+    yield Row("load", f"{with_pictures}: pictures brought", len(times) + lost[0], lost[0], f"median {float(np.median(times)):.2f} s, p95 {p95:.2f} s")
     yield Row("load", f"{with_pictures}: pages turned", len(seen.pages) + lost[1], lost[1], f"p95 {_p95(seen.pages):.2f} s")
-    yield Row("load", f"{with_pictures}: live adaptations, {ADAPTING} people at a time", seen.runs + lost[2], lost[2], "each to its end")
+    yield Row("load", f"{with_pictures}: live adaptations, {ADAPTING} people at a time", seen.runs, lost[2], "watched to the end")
     figures = f"alone {alone:.2f} s; up to {queue} at once; p95 for each on the way {each:.2f} s, {each / alone:.1f} x alone (at most {SLOWER})"
     yield Row("speed", "time from upload to verdict", 1, int(each > SLOWER * alone), figures)
-    early, late = (statistics.median(size for at, size in seen.memory if low <= at <= high) for low, high in ((0.15, 0.25), (0.9, 1)))
+    early, late = (np.median([size for at, size in seen.memory if low <= at <= high]) for low, high in ((0.15, 0.25), (0.9, 1)))
     figures = f"{early / 1e6:,.0f} MB after a fifth of the time, {late / 1e6:,.0f} MB at the end"
     yield Row("speed", "memory of the server and its processes", 1, int(late > GROWTH * early), figures)
     traces = log.count("Traceback")
@@ -71,7 +75,36 @@ async def _alone(address):
         for k in range(ALONE + 2):
             page = await visitor.bring(page, "files", f"alone{k}.png", _picture(Random(f"alone {k}")))
             times.append(page.seconds)
-    return statistics.median(times[2:])
+    return float(np.median(times[2:]))
+
+
+async def _apart(server):
+    """Let one person bring a picture and another try to look at it. Returns: `Row`."""
+    async with Visitor(server.address) as one, Visitor(server.address) as other:
+        await one.bring(await one.open(), "files", "mine.png", _picture(Random("mine")))
+        name = hashlib.sha256(_picture(Random("mine"))).hexdigest()[:32]
+        shown = 0
+        for path in ("", "blocks", "corruptions"):
+            await other.open(path, picture=f"upload:{name}")
+            shown += not other.query.get("picture", "").startswith("toybox")
+    return Row("load", "a picture that another person has brought, by its name", 3, shown, "the page shows one of its own instead")
+
+
+async def _left(server):
+    """Let a person start an adaptation and go. Returns: `Row`."""
+    async with Visitor(server.address) as visitor:
+        page = await visitor.choose(await visitor.open("adaptation"), "adapt_start", True)
+        while page.fragments and not page.charts:  # until it has adapted to a batch
+            await asyncio.sleep(0.5)
+            page = await visitor.redraw(min(page.fragments.items())[1])
+    states = []
+    with Store(f"sqlite:///{server.home}/runs.sqlite") as store:
+        for _ in range(20 * UNATTENDED):
+            states = [run.result["state"] for run in store.list("adaptation", 1)]
+            if states == ["cancelled"]:
+                break
+            await asyncio.sleep(0.5)
+    return Row("load", "a run whose person has closed the page", 1, int(states != ["cancelled"]), f"is {', '.join(states) or 'nowhere'}")
 
 
 async def _together(server, seconds, people):
@@ -94,11 +127,12 @@ async def _together(server, seconds, people):
 async def _looks(address, seen, random, until):
     """Be a person who brings pictures, mostly, and turns pages."""
     clock = asyncio.get_running_loop().time
-    await asyncio.sleep(random.uniform(0, PAUSE[1]) / 4)
+    pause = [min(1.0, (until - clock()) / WHOLE) * seconds for seconds in PAUSE]
+    await asyncio.sleep(random.uniform(0, pause[1]) / 4)
     async with Visitor(address, random.choice(("en", "en", "ko"))) as visitor:
         page = await _try(seen, "page", visitor.open())
         while clock() < until and page is not None:
-            await asyncio.sleep(random.uniform(*PAUSE))
+            await asyncio.sleep(random.uniform(*pause))
             if random.random() < 0.6:
                 if visitor.path or "files" not in page.widgets:
                     page = await _try(seen, "page", visitor.open())
@@ -123,6 +157,7 @@ async def _adapts(address, seen, random, until):
         while clock() < until:
             page = await _try(seen, "adaptation", visitor.open("adaptation"))
             page = page and await _try(seen, "adaptation", visitor.choose(page, "adapt_start", True))
+            seen.runs += page is not None
             while page is not None and page.fragments and clock() < until:
                 interval, fragment = min(page.fragments.items())
                 await asyncio.sleep(interval)
@@ -131,7 +166,6 @@ async def _adapts(address, seen, random, until):
                     page = drawn
             if page is None:
                 return
-            seen.runs += not page.fragments
 
 
 async def _try(seen, kind, doing):

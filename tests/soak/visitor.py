@@ -48,7 +48,7 @@ class Visitor:
 
     def __init__(self, address, language="en"):
         self._address, self._language, self.query = address, language, {}
-        self._values, self._hashes = {}, {}
+        self._values, self._fragments, self._hashes = {}, {}, {}
         self.path = ""
 
     async def __aenter__(self):
@@ -118,15 +118,17 @@ class Visitor:
             kind = answer.WhichOneof("type")
             if kind == "new_session":
                 self._session = answer.new_session.initialize.session_id
-                page, started = Page(whole=not fragment, bytes=page.bytes), True
+                whole = not answer.metadata.run.fragment_ids
+                self._fragments = {} if whole else self._fragments
+                page, started = Page(whole=whole, bytes=page.bytes), True
             elif kind == "delta":
                 _take(page, answer.delta)
             elif kind == "page_info_changed":
                 self.query = dict(part.split("=", 1) for part in answer.page_info_changed.query_string.split("&") if "=" in part)
             elif kind == "auto_rerun":
-                page.fragments[answer.auto_rerun.interval] = answer.auto_rerun.fragment_id
-            elif kind == "script_finished" and started:
-                page.seconds = time.perf_counter() - began
+                self._fragments[answer.auto_rerun.interval] = answer.auto_rerun.fragment_id
+            elif kind == "script_finished" and started and answer.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                page.seconds, page.fragments = time.perf_counter() - began, dict(self._fragments)
                 return page
 
     async def _receive(self, page=None):
