@@ -5,10 +5,12 @@ Exit codes: 0 all well; 1 some pictures could not be read; 2 bad input, with one
 
 import argparse
 import json
+import logging
 import sys
 import time
 from pathlib import Path
 
+from core import logs
 from core.adaptation import ADAPTATIONS, SETTINGS
 from core.compression import FINETUNINGS, PRUNINGS
 from core.corruptions import CORRUPTIONS
@@ -25,6 +27,8 @@ from core.scoring import ENGINES
 from core.table import look_up
 from core.training import METHODS
 from core.words import LANGUAGES
+
+log = logging.getLogger(__name__)
 
 EXAMPLES = """examples:
   python -m core packs
@@ -49,15 +53,20 @@ EXAMPLES = """examples:
 
 def main(arguments=None):
     """Run one command. Returns: the exit code."""
-    options = parse(arguments)
+    options, began, code, key = parse(arguments), time.monotonic(), None, {}
     try:
-        return options.run(options)
+        logs.set_up()
+        code = options.run(options)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        code, key = 2, {"key": error.key}
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
-        return 130
+        code = 130
+    finally:
+        seconds = round(time.monotonic() - began, 3)
+        log.info("command ended", extra={"command": options.run.__name__, "status": code, "seconds": seconds, **key})
+    return code
 
 
 def parse(arguments=None):

@@ -2,11 +2,14 @@
 
 import logging
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from core.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
@@ -85,6 +88,7 @@ class Line:
         self._names, self._changed = [], threading.Condition()
 
     def __len__(self):
+        """Return how many run or wait. A line without any is false: ask whether it `is None`."""
         return len(self._names)
 
     def join(self, name):
@@ -113,9 +117,10 @@ class Line:
 
 def start(work, *arguments, doing=""):
     """Run `work(job, *arguments)` in the background. Args: doing: what the job does first. Returns: its `Job`."""
-    job = Job(doing=doing)
+    job, name, began = Job(doing=doing), getattr(work, "__name__", "job"), time.monotonic()
 
     def run():
+        log.info("job began", extra={"job": name})
         try:
             job.result = work(job, *arguments)
         except Stopped:
@@ -124,8 +129,11 @@ def start(work, *arguments, doing=""):
             job.error = error
         except BaseException as error:  # kept for whoever waits: a thread has nobody above it
             job.bug = error
-            logging.getLogger(__name__).exception("%s failed", job._thread.name)
+            log.exception("job failed", extra={"job": name})
+        ended = "failed" if job.bug else "refused" if job.error else "stopped" if job.stopped or job.stop.is_set() else "done"
+        key = {"key": job.error.key} if job.error else {}
+        log.info("job ended", extra={"job": name, "ended": ended, "seconds": round(time.monotonic() - began, 3), **key})
 
-    job._thread = threading.Thread(target=run, name=getattr(work, "__name__", "job"), daemon=True)
+    job._thread = threading.Thread(target=run, name=name, daemon=True)
     job._thread.start()
     return job

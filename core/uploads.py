@@ -1,6 +1,7 @@
 """Files that people bring to a server and that outlast a page: weights, pictures. Each lies under the hash of what it holds."""
 
 import hashlib
+import logging
 import os
 import shutil
 import time
@@ -11,6 +12,8 @@ from core.disk import whole
 from core.errors import InputError
 from core.home import data_home
 from core.limits import limits
+
+log = logging.getLogger(__name__)
 
 OLD = 24 * 3600  # seconds after which what nobody needs is swept up
 
@@ -72,6 +75,7 @@ def _keep(files):
     with suppress(OSError):  # a disk that may only be read keeps what was brought before
         os.utime(folder)
     _forget(root, folder)
+    log.info("files kept", extra={"files": len(files), "bytes": sum(len(data) for _, data in files)})
     return folder
 
 

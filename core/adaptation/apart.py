@@ -11,7 +11,7 @@ import threading
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 
-from core import jobs
+from core import jobs, logs
 
 _LOST = (EOFError, ConnectionError, FileNotFoundError)  # the last where its socket is gone
 
@@ -50,6 +50,10 @@ class Apart:
     def pid(self):
         """Return the number of the process, or None."""
         return self._process.pid if self._process else None
+
+    def held(self):
+        """Return how many runs go on and how many wait."""
+        return self._call("held", needed=False) or (0, 0)
 
     def close(self):
         """End the process."""
@@ -101,7 +105,7 @@ def _adaptations():
     return Adaptations()
 
 
-_Manager.register("Adaptations", _adaptations, exposed=("prepare", "begin", "look", "control", "judge"))
+_Manager.register("Adaptations", _adaptations, exposed=("prepare", "begin", "look", "control", "judge", "held"))
 
 
 def _begin():
@@ -123,6 +127,7 @@ def _begin():
 
 def serve():
     """Be that process: read the key, print the address, and end when the other side does, however it ends."""
+    logs.set_up()
     key = sys.stdin.readline().strip()
     if hasattr(os, "nice"):
         os.nice(NICE)

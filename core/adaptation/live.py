@@ -436,6 +436,12 @@ class Adaptations:
         with self._lock:
             return self._held.get(name)
 
+    def held(self):
+        """Return how many runs go on and how many wait."""
+        with self._lock:
+            busy = sum(one.busy for one in self._held.values())
+        return min(busy, AT_ONCE), max(busy - AT_ONCE, 0)
+
     def ahead(self, one):
         """Return how many runs go on or wait before this one."""
         with self._lock:

@@ -24,7 +24,7 @@ def serve_packs(options, *, announce=lambda address, names: None):
     app = create_app(packs, limits=limits, precision=options.precision)
     with _listening(options.host, options.port) as listener:
         announce(f"http://{options.host}:{listener.getsockname()[1]}", [pack.name for pack in packs])
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN)
+        config = uvicorn.Config(app, log_level="warning", log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN)
         uvicorn.Server(config).run(sockets=[listener])
 
 

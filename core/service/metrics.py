@@ -1,8 +1,11 @@
 """What the service counts, for Prometheus: a registry of its own for each application, so that two in one process do not mix."""
 
+import logging
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+log = logging.getLogger(__name__)
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 BATCH = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -42,5 +45,7 @@ class Measured:
         try:
             await self.app(scope, receive, sent)
         finally:
+            seconds = time.perf_counter() - began
             self.metrics.requests.labels(path, status).inc()
-            self.metrics.seconds.labels(path).observe(time.perf_counter() - began)
+            self.metrics.seconds.labels(path).observe(seconds)
+            log.info("request answered", extra={"path": path, "status": status, "seconds": round(seconds, 4)})

@@ -6,6 +6,7 @@ jigsaw that a pack's figures were measured on.
 """
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +22,8 @@ from dashboard.caches import per_picture
 from dashboard.language import catalogue, class_name, language
 from dashboard.parts.picture_view import enlarged
 from dashboard.parts.presence import hold, session
+
+log = logging.getLogger(__name__)
 
 THUMB = 128  # pixels of a picture in a strip
 SIDE = 384  # pixels of a picture on screen, shorter side
@@ -41,10 +44,15 @@ def add_upload(name, data):
     uploads, allowed = st.session_state.setdefault("uploads", {}), limits()
     picture_id = f"upload:{hashlib.sha256(data).hexdigest()[:32]}"
     if picture_id not in uploads:
-        if _held_by_others() + _size(uploads) + len(data) > allowed.upload_mb * 10**6:
-            raise InputError("This server holds as many pictures as it can just now; try again in a few minutes.", key="limits.uploads")
-        decode(data, near=SIDE)
+        try:
+            if _held_by_others() + _size(uploads) + len(data) > allowed.upload_mb * 10**6:
+                raise InputError("This server holds as many pictures as it can just now; try again in a few minutes.", key="limits.uploads")
+            decode(data, near=SIDE)
+        except InputError as error:
+            log.info("picture refused", extra={"bytes": len(data), "key": error.key})
+            raise
         uploads[picture_id] = Upload(name, data)
+        log.info("picture brought", extra={"bytes": len(data)})
     while len(uploads) > allowed.pictures or (len(uploads) > 1 and _size(uploads) > allowed.person_mb * 10**6):
         uploads.pop(next(iter(uploads)))
     _sizes()[session()] = _size(uploads)
