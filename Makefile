@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench packs pack-toybox pack-cifar10 methods seeds grid comparison screenshots clean
+.PHONY: help run test soak bench packs pack-toybox pack-cifar10 methods seeds grid comparison screenshots lock audit sbom clean
 
 help:
 	@echo "make run          start the dashboard and open it in the browser"
@@ -17,6 +17,7 @@ help:
 	@echo "make methods      train the networks of the comparison of training methods (make seeds: twice more on the toybox; hours)"
 	@echo "make grid         search alpha and eps for it; make comparison: measure what came of it (docs/training.md)"
 	@echo "make screenshots  draw the pictures of the README anew"
+	@echo "make lock         write requirements.lock anew: every version with its hashes (make audit: known holes in it; make sbom: build/sbom.json)"
 	@echo "make clean        remove .venv and what the tools left"
 
 run: $(VENV)/.run
@@ -105,6 +106,25 @@ grid: $(VENV)/.run
 
 comparison: $(VENV)/.run
 	$(BIN)/python -m benchmarks.training_methods --data "$(BLOCKSCOPE_DATA)" --packs $(SEEDS) $(ARGS)
+
+# Tools with many dependencies of their own stay out of .venv.
+TOOLS := build/tools
+
+lock: $(TOOLS)/.made
+	@sh tools/lock.sh $(TOOLS)/bin/uv
+
+audit: $(TOOLS)/.made
+	$(BIN)/python tools/audit.py $(TOOLS)/bin/pip-audit requirements.lock
+
+sbom: $(TOOLS)/.made
+	$(TOOLS)/bin/cyclonedx-py requirements requirements.lock --output-format JSON --output-file build/sbom.json
+	@echo "build/sbom.json"
+
+$(TOOLS)/.made: requirements-tools.txt | $(BIN)/python
+	@mkdir -p build
+	$(BIN)/python -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet -r requirements-tools.txt
+	@touch $@
 
 # .venv is made once; a stamp in it is older than a list of requirements only when that list has changed.
 $(VENV)/.run: requirements.txt | $(BIN)/python
