@@ -1,13 +1,14 @@
-"""The dashboard's entry: pages and their order, nothing else."""
+"""The dashboard's entry: pages, their order, and who may see them."""
 
 from pathlib import Path
 
 import streamlit as st
 
+from dashboard import serving, signin
 from dashboard.language import t
 
 st.set_page_config(page_title="Blockscope", page_icon=str(Path(__file__).parents[1] / "assets" / "icon.png"), layout="wide")
-st.navigation(
+page = st.navigation(
     [
         st.Page("views/verdict.py", title=t("verdict.page"), icon=":material/center_focus_strong:", url_path="verdict", default=True),
         st.Page("views/tour.py", title=t("tour.page"), icon=":material/explore:", url_path="tour"),
@@ -20,5 +21,12 @@ st.navigation(
         st.Page("views/adaptation.py", title=t("adapt.page"), icon=":material/autorenew:", url_path="adaptation"),
         st.Page("views/workshop.py", title=t("workshop.page"), icon=":material/construction:", url_path="workshop"),
         st.Page("views/runs.py", title=t("runs.page"), icon=":material/inventory_2:", url_path="runs"),
-    ]
-).run()
+        *([st.Page("views/status.py", title=t("status.page"), icon=":material/monitor_heart:", url_path="status")] if signin.administers() else []),
+    ],
+    position="sidebar" if signin.inside() else "hidden",
+)
+if signin.inside():
+    signin.way_out()
+    serving.run(page)
+else:
+    signin.door()

@@ -500,7 +500,7 @@ def test_walk_the_tour_by_the_arrow_keys(visit):
     assert f"{urlsplit(page.url).netloc}/tour?" in sheet and all(title in sheet for title in titles)
 
 
-PAGES = ["", "tour", "blocks", "detector", "confidence", "trust", "training", "adaptation", "corruptions", "workshop", "runs"]
+PAGES = ["", "tour", "blocks", "detector", "confidence", "trust", "training", "adaptation", "corruptions", "workshop", "runs", "status"]
 
 
 @pytest.mark.parametrize("path", PAGES)

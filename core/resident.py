@@ -1,0 +1,59 @@
+"""How much memory this program uses and how much it may: bytes, as the operating system tells them. Linux tells all of it, others less."""
+
+import os
+import re
+from pathlib import Path
+
+PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
+
+
+def used(pid="self", *, proc=PROC):
+    """Return the resident bytes of a process, or None where the system does not tell or there is no such process."""
+    try:
+        pages = int((proc / str(pid) / "statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def limit(*, proc=PROC, cgroup=CGROUP):
+    """Return the bytes that may be used: what the control group allows, else what the machine has, else None.
+
+    Source: Linux, Documentation/admin-guide/cgroup-v2.rst (memory.max of each group above the process) and cgroup-v1/memory.rst.
+    """
+    found = [bytes for file in _limits(proc, cgroup) if (bytes := _number(file)) is not None]
+    return min([*found, *filter(None, [machine(proc=proc)])], default=None)
+
+
+def machine(*, proc=PROC):
+    """Return the bytes that the machine has, or None."""
+    try:
+        total = re.search(r"^MemTotal:\s+(\d+) kB", (proc / "meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return 1024 * int(total.group(1)) if total else None
+
+
+def _limits(proc, cgroup):
+    """Yield the files that may hold a limit: of the groups that the process is in, from its own up to the root."""
+    try:
+        groups = (proc / "self" / "cgroup").read_text().splitlines()
+    except OSError:
+        groups = []
+    for line in groups:
+        _, kinds, path = line.split(":", 2)
+        if kinds and "memory" not in kinds.split(","):
+            continue
+        root, name = (cgroup / "memory", "memory.limit_in_bytes") if kinds else (cgroup, "memory.max")
+        own = Path(path.lstrip("/"))
+        for group in (own, *own.parents):
+            yield root / group / name
+
+
+def _number(file):
+    """Return the number in a file, or None where there is none: "max" is no limit."""
+    try:
+        text = file.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None

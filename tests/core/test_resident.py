@@ -1,0 +1,48 @@
+import os
+
+import pytest
+
+from core import resident
+
+
+@pytest.fixture
+def system(tmp_path):
+    """Return a function that makes folders as Linux has them, and the two that `resident` reads."""
+
+    def make(groups, **limits):
+        proc, cgroup = tmp_path / "proc", tmp_path / "cgroup"
+        (proc / "self").mkdir(parents=True)
+        (proc / "self" / "cgroup").write_text(groups)
+        (proc / "meminfo").write_text("MemTotal:        8000 kB\nMemFree:         1000 kB\n")
+        for path, text in limits.items():
+            file = cgroup.joinpath(*path.split("__")[:-1], path.split("__")[-1].replace("_", ".", 1))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return {"proc": proc, "cgroup": cgroup}
+
+    return make
+
+
+def test_what_this_process_uses_grows_with_it():
+    before = resident.used()
+    if before is None:
+        pytest.skip("this system does not tell")
+    block = bytearray(os.urandom(1) * (64 * 2**20))
+    assert resident.used() - before > 48 * 2**20 and len(block)
+    assert resident.used(2**30) is None
+
+
+def test_the_tightest_group_above_the_process_counts(system):
+    assert resident.limit(**system("0::/a/b\n", memory_max="max\n", a__memory_max="3000000\n", a__b__memory_max="5000000\n")) == 3_000_000
+
+
+def test_the_older_groups_are_read_and_without_any_the_machine_counts(system):
+    found = system("9:cpu:/x\n4:memory:/gone\n")
+    assert resident.limit(**found) == 8000 * 1024
+    (found["cgroup"] / "memory").mkdir(parents=True)
+    (found["cgroup"] / "memory" / "memory.limit_in_bytes").write_text("4000000\n")  # seen from within a container, whose own group is the root
+    assert resident.limit(**found) == 4_000_000
+
+
+def test_a_system_that_tells_nothing_gets_none(tmp_path):
+    assert resident.used(proc=tmp_path) is resident.limit(proc=tmp_path, cgroup=tmp_path) is None
