@@ -131,7 +131,7 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install -r requirements.txt
 	@touch $@
 
-$(VENV)/.test: requirements-test.txt requirements.txt | $(BIN)/python
+$(VENV)/.test: requirements-test.txt requirements.txt requirements-signin.txt | $(BIN)/python
 	$(BIN)/python -m pip install -r requirements-test.txt
 	@touch $@ $(VENV)/.run
 

@@ -7,7 +7,7 @@ import platform
 import secrets
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 
@@ -16,6 +16,7 @@ from streamlit import runtime
 
 from core import logs, resident
 from core.errors import InputError
+from core.limits import limits
 from core.traffic import BOUNDS, Traffic
 from dashboard import compute, making
 from dashboard.language import explain
@@ -26,7 +27,7 @@ START = "verdict"  # what the page without a name of its own is called
 RECENT = 15 * 60  # seconds, of which the latest figures tell
 SETTINGS = ("server.maxUploadSize", "server.maxMessageSize", "server.disconnectedSessionTTL", "runner.fastReruns")
 LIBRARIES = ("streamlit", "torch", "torchvision", "numpy", "scikit-learn", "pandas", "plotly", "pillow", "pyarrow", "sqlalchemy")
-VARIABLES = ("BLOCKSCOPE_LOG", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")  # and BLOCKSCOPE_MAX_...: numbers and words, no folder, no address
+VARIABLES = ("BLOCKSCOPE_LOG", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")  # words and numbers: no folder, no address
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def state():
     counted, stats = traffic(), _stats("active_sessions", "cache_lookups")
     hits, lookups = _cache_hits(stats.get("cache_lookups", ()))
     adapting = compute.adaptations()
-    line = making.builds().line.held
+    line = len(making.builds().line)
     parts = [resident.used(), *([resident.used(adapting.pid)] if adapting.pid else [])]
     return State(
         connected=sum(stat.value for stat in stats["active_sessions"]) if "active_sessions" in stats else None,
@@ -134,13 +135,14 @@ def diagnostics(now):
     Args: now: a `State`.
     """
     settings = {name: st.get_option(name) for name in SETTINGS}
-    set_here = {name: value for name, value in sorted(os.environ.items()) if name in VARIABLES or name.startswith("BLOCKSCOPE_MAX_")}
+    set_here = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     figures = vars(now) | {"pages": [vars(page) for page in now.pages], "queues": [vars(queue) for queue in now.queues]}
     machine = {"system": platform.system(), "release": platform.release(), "machine": platform.machine(), "cores": os.cpu_count()}
     whole = {
         "versions": versions(),
         "machine": machine | {"memory": resident.machine()},
         "settings": settings | set_here,
+        "limits": asdict(limits()),
         "packs": list(compute.packs()),
     }
     parts = {"about.json": whole, "metrics.json": figures}

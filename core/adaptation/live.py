@@ -440,7 +440,7 @@ class Adaptations:
         """Return how many runs go on and how many wait."""
         with self._lock:
             busy = sum(one.busy for one in self._held.values())
-        return min(busy, AT_ONCE), max(busy - AT_ONCE, 0)
+        return min(busy, limits().adaptations), max(busy - limits().adaptations, 0)
 
     def ahead(self, one):
         """Return how many runs go on or wait before this one."""

@@ -78,7 +78,7 @@ class Makings:
 
     def __init__(self, folder=None, *, line=None):
         """Args: folder: of orders and packs, by default the one where packs are found by name; line: the `jobs.Line` to wait in."""
-        self.folder, self.line = Path(folder or own_folder()), line or jobs.Line()
+        self.folder, self.line = Path(folder or own_folder()), jobs.Line() if line is None else line
         self._held, self._lock = OrderedDict(), threading.Lock()
 
     def make(self, job, making):

@@ -37,7 +37,7 @@ class Kept:
     """Results by key, the oldest of more than `limit` forgotten. Args: line: the `jobs.Line` in which its work waits, by default its own."""
 
     def __init__(self, limit, *, line=None):
-        self.limit, self.line = limit, line or jobs.Line()
+        self.limit, self.line = limit, jobs.Line() if line is None else line
         self._found, self._lock = OrderedDict(), threading.Lock()
 
     def __contains__(self, key):

@@ -24,7 +24,8 @@ class Page:
     """What one run of a page sent.
 
     Attributes: texts: of headings, paragraphs and messages; widgets: {key: (id, element type)}; fragments: {seconds between two runs: id} of what
-        draws itself anew; charts: how many; whole: whether it was the whole page; seconds: from the request until the last message; bytes: received.
+        draws itself anew; charts: how many; whole: whether it was the whole page; seconds: from the request until the last message; bytes: received;
+        redirect: where the browser is sent to sign in or out.
     """
 
     texts: list = field(default_factory=list)
@@ -34,6 +35,7 @@ class Page:
     whole: bool = True
     seconds: float = 0.0
     bytes: int = 0
+    redirect: str = ""
 
     def says(self, pattern):
         """Return the first text that a pattern matches, or None."""
@@ -43,11 +45,11 @@ class Page:
 class Visitor:
     """One person: a connection, an address, what was chosen and brought so far. Use as `async with Visitor(...) as visitor`.
 
-    Args: address: of the server; language: in the link.
+    Args: address: of the server; language: in the link; cookies: that the browser has already.
     """
 
-    def __init__(self, address, language="en"):
-        self._address, self._language, self.query = address, language, {}
+    def __init__(self, address, language="en", *, cookies=()):
+        self._address, self._language, self._cookies, self.query = address, language, dict(cookies), {}
         self._values, self._fragments, self._hashes = {}, {}, {}
         self.path = ""
 
@@ -55,11 +57,12 @@ class Visitor:
         self._http = httpx2.AsyncClient(base_url=self._address, timeout=PATIENCE)
         await self._http.get("/_stcore/health")  # it gives the token that an upload must show
         self._token = self._http.cookies.get("_streamlit_xsrf")
+        cookies = "; ".join(f"{name}={value}" for name, value in {**self._cookies, "_streamlit_xsrf": self._token}.items())
         self._socket = await connect(
             self._address.replace("http", "ws", 1) + "/_stcore/stream",
             subprotocols=["streamlit", self._token],
             max_size=LARGEST,
-            additional_headers={"Cookie": f"_streamlit_xsrf={self._token}"},
+            additional_headers={"Cookie": cookies},
             origin=self._address,
         )
         return self
@@ -125,6 +128,8 @@ class Visitor:
                 _take(page, answer.delta)
             elif kind == "page_info_changed":
                 self.query = dict(part.split("=", 1) for part in answer.page_info_changed.query_string.split("&") if "=" in part)
+            elif kind == "auth_redirect":
+                page.redirect = answer.auth_redirect.url
             elif kind == "auto_rerun":
                 self._fragments[answer.auto_rerun.interval] = answer.auto_rerun.fragment_id
             elif kind == "script_finished" and started and answer.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
