@@ -39,7 +39,7 @@ def generator():
     return torch.Generator().manual_seed(0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """Return a function that makes one of our networks, narrow, with random weights and lived-in batch-norm statistics."""
     import torch

@@ -1,5 +1,7 @@
-"""The command line, run as a person runs it; the reference numbers where they are present."""
+"""The command line; the reference numbers where they are present. What a process of its own would change is run as a person runs it."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from core.cli import main
 from core.images.sources import open_source
 from core.training.command import checkpoint_of
 
@@ -20,11 +23,21 @@ TRAIN = ("train", "--data", "toybox:train", "--val", "toybox:test", "--out", "no
 CORRUPT = ("corrupt", "--images", "toybox:test", "--out", "nowhere.parquet")
 
 
-def core(*arguments, **environment):
+def process(*arguments, **environment):
     """Return (exit code, stdout, stderr) of python -m core."""
     command = [sys.executable, "-m", "core", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment})
     return done.returncode, done.stdout, done.stderr
+
+
+def core(*arguments):
+    """Return (exit code, stdout, stderr) of the same command in this process, which has imported torch."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            code = main(list(map(str, arguments)))
+        except SystemExit as ended:
+            code = ended.code
+    return code, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture
@@ -36,7 +49,7 @@ def pictures(tmp_path):
 
 
 def test_packs_lists_what_ships():
-    code, out, _ = core("packs", "--json")
+    code, out, _ = process("packs", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
     assert code == 0 and {"toybox", "cifar10"} <= set(rows)
     assert rows["toybox"].keys() == {"name", "arch", "training", "accuracy", "selected_block", "detector", "classes", "bytes"}
@@ -44,7 +57,7 @@ def test_packs_lists_what_ships():
 
 
 def test_a_bad_picture_has_its_error_and_the_others_their_verdicts(pictures):
-    code, out, err = core("verdict", *pictures, "--pack", "toybox", "--json")
+    code, out, err = process("verdict", *pictures, "--pack", "toybox", "--json")
     good, bad = json.loads(out)
     assert code == 1 and err == ""
     assert good["error"] is None and good["verdict"] == "ID" and good["class"] == "duck" and 0 < good["p_value"] <= 1
@@ -82,6 +95,11 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, sentence):
     assert sentence in err and len(err.strip().splitlines()) == 1
 
 
+def test_a_process_ends_as_its_command_does():
+    arguments = ("verdict", "x.png", "--pack", "nowhere")
+    assert process(*arguments) == core(*arguments) and core(*arguments)[0] == 2
+
+
 def test_blocks_of_a_pack(tmp_path):
     code, out, _ = core("blocks", "--pack", "toybox", "--images", "toybox:test", "--limit", "50", "--json")
     document = json.loads(out)
@@ -98,7 +116,7 @@ def test_train_writes_a_pack_that_says_how_it_was_trained(tmp_path):
             Image.fromarray(item.data).save(folder / f"{i}.png")
     pictures = ("--data", tmp_path / "known", "--val", tmp_path / "more", "--holdout", 10, "--bank", 20, "--ood", "noise=noise:uniform", "--ood-limit", 10)
     method = ("--method", "adversarial-mixup", "--alpha", 0.5, "--eps", 0.02, "--ema", 0.5, "--epochs", 2, "--arch", "cifar_resnet20", "--width", 4)
-    code, out, err = core("train", *pictures, *method, "--out", tmp_path / "pack", "--json")
+    code, out, err = process("train", *pictures, *method, "--out", tmp_path / "pack", "--json")
     assert code == 0, err
     figures, facts = json.loads(out), tomllib.loads((tmp_path / "pack" / "pack.toml").read_text())
     assert facts["training"]["method"] == "adversarial-mixup" and facts["training"]["ema"] == 0.5
@@ -146,7 +164,7 @@ def test_corrupt_writes_a_source_that_can_be_read_again(pictures, tmp_path):
 
 def test_the_bad_pictures_are_survived(data):
     files = [f for f in sorted((data / "bad_images").iterdir()) if f.suffix != ".csv"]
-    code, out, err = core("verdict", *files, "--pack", "cifar10", "--json")
+    code, out, err = process("verdict", *files, "--pack", "cifar10", "--json")
     rows = json.loads(out)
     assert code == 1 and len(rows) == len(files) and "Traceback" not in err
     assert all(row["error"] or row["verdict"] in ("ID", "OOD") for row in rows)
@@ -162,7 +180,7 @@ def test_the_reference_numbers_hold(reference):
 
 
 def test_help_is_instant_and_names_every_command():
-    code, out, _ = core("--help")
+    code, out, _ = process("--help")
     assert code == 0 and all(name in out for name in ("packs", "verdict", "blocks", "score", "corrupt", "train", "download"))
     loaded = subprocess.run([sys.executable, "-X", "importtime", "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True).stderr
     assert " torch" not in loaded
@@ -172,7 +190,7 @@ def test_bench_measures_detectors_and_blocks_and_keeps_the_run(tmp_path):
     place = {"BLOCKSCOPE_RUNS": f"sqlite:///{tmp_path}/runs.sqlite"}
     sets = ("--ood", "near=toybox:near", "--ood", "noise=noise:uniform", "--ood", "jigsaw=jigsaw")
     command = ("bench", "--pack", "toybox", "--id", "toybox:test", *sets, "--limit", 60, "--detectors", "energy,consensus,odin", "--blocks", "--resamples", 20)
-    code, out, _ = core(*command, "--json", **place)
+    code, out, _ = process(*command, "--json", **place)
     got = json.loads(out)
     assert code == 0 and got["accuracy"] > 95 and got["convention"] == "id_positive" and got["seconds"] > 0
     assert set(got["detectors"]) == {"energy", "consensus", "odin"} and got["unavailable"] == {}
@@ -180,12 +198,12 @@ def test_bench_measures_detectors_and_blocks_and_keeps_the_run(tmp_path):
     row = got["detectors"]["consensus"]["near"]
     assert row.keys() == {"auroc", "aupr_in", "aupr_out", "fpr95", "ci"} and row["auroc"] > 90
     assert len(got["blocks"]["auroc"]["noise"]) == len(got["blocks"]["names"])
-    code, out, _ = core("runs", "list", "--json", **place)
+    code, out, _ = process("runs", "list", "--json", **place)
     (listed,) = json.loads(out)
     assert listed["id"] == got["run"] and listed["kind"] == "bench"
-    code, out, _ = core("runs", "show", got["run"], **place)
+    code, out, _ = process("runs", "show", got["run"], **place)
     assert code == 0 and "ID accuracy" in out and "pack_hash" in out
-    code, _, _ = core("runs", "export", got["run"], "--out", tmp_path / "run.json", **place)
+    code, _, _ = process("runs", "export", got["run"], "--out", tmp_path / "run.json", **place)
     kept = json.loads((tmp_path / "run.json").read_text("utf-8"))
     assert code == 0 and kept["result"]["detectors"] == got["detectors"] and kept["made_by"]["seed"] == 0
 
@@ -207,15 +225,16 @@ def test_bench_of_a_pack_reads_its_numbers_alone(tmp_path):
         (("runs", "show", "nothing"), "nothing"),
     ],
 )
-def test_bench_and_runs_explain_what_is_wrong(arguments, sentence, tmp_path):
-    code, out, err = core(*arguments, BLOCKSCOPE_RUNS=f"sqlite:///{tmp_path}/runs.sqlite")
+def test_bench_and_runs_explain_what_is_wrong(arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.setenv("BLOCKSCOPE_RUNS", f"sqlite:///{tmp_path}/runs.sqlite")
+    code, out, err = core(*arguments)
     assert code == 2 and out == "" and sentence in err and err.count("\n") == 1
 
 
 def test_build_measures_a_pack_anew(tmp_path):
     sources = ("--data", "toybox:train", "--val", "toybox:test", "--holdout", 60, "--bank", 60, "--border", "crop")
     # few pictures: what counts is that the network and the facts of its training stay
-    code, out, _ = core("build", "--pack", "toybox", *sources, "--ood", "near=toybox:near", "--ood-limit", 20, "--out", tmp_path / "anew", "--json")
+    code, out, _ = process("build", "--pack", "toybox", *sources, "--ood", "near=toybox:near", "--ood-limit", 20, "--out", tmp_path / "anew", "--json")
     assert code == 0 and json.loads(out)["accuracy"] > 95
     old, new = (tomllib.loads((folder / "pack.toml").read_text("utf-8")) for folder in (ROOT / "assets/packs/toybox", tmp_path / "anew"))
     assert new["measured"].startswith("python -m core build --pack toybox")

@@ -18,8 +18,9 @@ from core.verdict import Judge
 PICTURES, BROKEN = 150, (7, 100)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scorer(tiny):
+    """Return a `Scorer`; read only."""
     network, preprocessing = tiny(), Preprocessing(32)
     noise = open_source("noise:uniform")
     bank, held_out = read(noise, preprocessing, stop=60), read(noise, preprocessing, start=60, stop=120)
