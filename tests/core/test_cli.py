@@ -232,7 +232,7 @@ def test_bench_and_runs_explain_what_is_wrong(arguments, sentence, tmp_path, mon
 
 
 def test_build_measures_a_pack_anew(tmp_path):
-    sources = ("--data", "toybox:train", "--val", "toybox:test", "--holdout", 60, "--bank", 60, "--border", "crop")
+    sources = ("--data", "toybox:train", "--val", "toybox:test", "--val-limit", 300, "--holdout", 60, "--bank", 60, "--border", "crop")
     # few pictures: what counts is that the network and the facts of its training stay
     code, out, _ = process("build", "--pack", "toybox", *sources, "--ood", "near=toybox:near", "--ood-limit", 20, "--out", tmp_path / "anew", "--json")
     assert code == 0 and json.loads(out)["accuracy"] > 95
@@ -249,7 +249,7 @@ def test_bench_agrees_with_the_reference_to_hundredths(data, reference):
     ood = [a for name in sets for a in ("--ood", f"{name}={data}/ood/{name}.parquet")]
     network = ("--arch", "cifar_resnet56", "--weights", data / "checkpoints/akamaster_resnet56.safetensors")
     detectors = ("featurenorm", "msp", "maxlogit", "energy", "msp_selected_norm", "energy_selected_norm")
-    settings = ("--limit", 1000, "--fit-limit", 800, "--detectors", ",".join(detectors), "--resamples", 0, "--no-save")
+    settings = ("--limit", 1000, "--fit-limit", 200, "--detectors", ",".join(detectors), "--resamples", 0, "--no-save")
     code, out, err = core("bench", *network, "--id", data / "cifar10_test.parquet", *ood, "--fit", data / "cifar10_train.parquet", *settings, "--json")
     assert code == 0, err
     got = json.loads(out)
