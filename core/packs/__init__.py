@@ -6,6 +6,7 @@ Finding and describing packs reads their `pack.toml` only and needs no torch; `l
 import os
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from core.errors import InputError, unknown
@@ -17,7 +18,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Description:
-    """What `pack.toml` says of a pack; `facts` is the whole of it."""
+    """What `pack.toml` says of a pack; `facts` is the whole of it, shared by all who ask: read only."""
 
     name: str
     folder: Path
@@ -75,7 +76,7 @@ def describe(name_or_folder):
     if not file.is_file():
         raise unknown("pack", str(name_or_folder), [f.parent.name for root in pack_folders() for f in root.glob("[!.]*/pack.toml")])
     try:
-        facts = tomllib.loads(file.read_text("utf-8"))
+        facts = _facts(file, _stamp(file))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file} is not valid TOML ({error}); build the pack again.", key="pack.damaged", name=folder.name) from error
     needed = ("format", "arch", "classes", "detector", "preprocessing", "selection", "training", "figures", "sets")
@@ -84,6 +85,17 @@ def describe(name_or_folder):
     if facts["format"] != FORMAT:
         raise InputError(f"{file} has format {facts['format']}, this version reads {FORMAT}; build the pack again.", key="pack.format", name=folder.name)
     return Description(folder.name, folder, facts)
+
+
+@lru_cache(maxsize=256)  # every page asks for every pack at every click
+def _facts(file, stamp):
+    return tomllib.loads(file.read_text("utf-8"))
+
+
+def _stamp(file):
+    """Return what changes when a file is written anew."""
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def load_pack(name_or_folder, **options):

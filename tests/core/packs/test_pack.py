@@ -75,6 +75,18 @@ def test_packs_are_found_by_name_in_the_folders_of_the_environment(built, monkey
     assert list_packs()["small"].summary["selected_block"] == load_pack("small").selection.selected
 
 
+def test_a_description_that_is_written_anew_is_read_anew(built, tmp_path):
+    file = tmp_path / "pack.toml"
+    shutil.copy(built[0] / "pack.toml", file)
+    first = describe(tmp_path)
+    assert describe(tmp_path).facts is first.facts  # read once
+    file.write_text(file.read_text("utf-8").replace("cifar_resnet20", "cifar_resnet32"), "utf-8")  # as long as it was
+    assert first.facts["arch"] == "cifar_resnet20" and describe(tmp_path).facts["arch"] == "cifar_resnet32"
+    file.unlink()
+    with pytest.raises(InputError, match="no pack named"):
+        describe(tmp_path)
+
+
 def test_an_unknown_pack_is_answered_with_the_known_ones(built, monkeypatch):
     monkeypatch.setenv("BLOCKSCOPE_PACKS", str(built[0].parent))
     with pytest.raises(InputError, match="no pack named 'smal'.*small"):
