@@ -489,6 +489,14 @@ def improvements(found, baseline):
     return {name: {s: {m: float(better.loc[(name, s), m]) for m in METRICS} for s in sets} for name, sets in found.items() if name != baseline}
 
 
+@st.cache_data(show_spinner=False, max_entries=4)
+def claims(table):
+    """Hold the paper's claims against a comparison. Args: table: a DataFrame, all of whose rows are the key. Returns: as `checked` in core."""
+    from core.training.comparison import checked
+
+    return checked(table)
+
+
 @per_picture(max_entries=200)
 def blends(pack_name, picture_id, _item, *, label, eps):
     """Blend a picture with its own adversarial copy, which a network's gradient makes. Args: label: index of a class; eps: of 255.

@@ -9,7 +9,7 @@ import streamlit as st
 from core.detectors import DETECTORS
 from core.errors import InputError
 from core.metrics import CONVENTIONS
-from core.training.comparison import CLAIMS, METHOD, STAND_INS, checked, read_comparison
+from core.training.comparison import CLAIMS, METHOD, STAND_INS, read_comparison
 from dashboard import compute
 from dashboard.charts import training as charts
 from dashboard.charts.confidence import AXES
@@ -304,7 +304,7 @@ def claims():
     measured = read_comparison()
     if measured is None:
         return
-    found = checked(measured)
+    found = compute.claims(measured)
     verdicts = found.verdict.tolist()
     finding = t("training.claims", n=len(found), same=verdicts.count("reproduced"), part=verdicts.count("in part"), not_so=verdicts.count("not reproduced"))
     st.header(finding)
