@@ -32,6 +32,22 @@ def reference():
     return SHARED / "reference"
 
 
+@pytest.fixture(scope="session")
+def pack():
+    """Return the pack of toys that ships, on the CPU; read only."""
+    from core.packs import load_pack
+
+    return load_pack("toybox", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def trust(pack):
+    """Return the `core.trust.Trust` of the pack; read only."""
+    from core.trust import Trust
+
+    return Trust(pack.reference)
+
+
 @pytest.fixture
 def generator():
     import torch

@@ -40,6 +40,10 @@ def core(*arguments):
     return code, out.getvalue(), err.getvalue()
 
 
+def resnet56(data):
+    return "--arch", "cifar_resnet56", "--weights", data / "checkpoints/akamaster_resnet56.safetensors"
+
+
 @pytest.fixture
 def pictures(tmp_path):
     toy, broken = tmp_path / "toy.png", tmp_path / "broken.png"
@@ -171,12 +175,15 @@ def test_the_bad_pictures_are_survived(data):
     assert all(len(row["error"]) <= 300 for row in rows if row["error"])
 
 
-def test_the_reference_numbers_hold(reference):
-    check = reference.parent / "checks" / "contract.py"
-    if not check.is_file():
-        pytest.skip("the contract check is not present")
-    done = subprocess.run([sys.executable, check, "blocks"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+def test_blocks_agree_with_the_reference(data, reference):
+    want = json.loads((reference / "resnet56_ood.json").read_text())
+    code, out, err = core("blocks", *resnet56(data), "--images", data / "cifar10_test.parquet", "--limit", 1000, "--permutations", 1, "--json")
+    assert code == 0, err
+    got, ratio = json.loads(out), want["norm_ratio"]["normalised"]
+    assert [block["name"] for block in got["blocks"]] == want["blocks"] and got["selected"] == ratio["selected"]
+    assert [block["norm_id"] for block in got["blocks"]] == pytest.approx(want["norm_id"], rel=1e-3)
+    assert [block["norm_ratio"] for block in got["blocks"]] == pytest.approx(ratio["mean_of_5_seeds"], abs=0.02)
+    assert got["accuracy"] == pytest.approx(want["accuracy"], abs=0.15)
 
 
 def test_help_is_instant_and_names_every_command():
@@ -243,14 +250,13 @@ def test_build_measures_a_pack_anew(tmp_path):
 
 
 def test_bench_agrees_with_the_reference_to_hundredths(data, reference):
-    """Tighter than the shared contract; on three sets and few pictures to fit on, since the rest costs minutes."""
+    """On two sets and few pictures to fit on, since the rest costs minutes."""
     want = json.loads((reference / "resnet56_ood.json").read_text())
-    sets = ("textures", "mnist", "tiny_imagenet")
+    sets = ("mnist", "tiny_imagenet")
     ood = [a for name in sets for a in ("--ood", f"{name}={data}/ood/{name}.parquet")]
-    network = ("--arch", "cifar_resnet56", "--weights", data / "checkpoints/akamaster_resnet56.safetensors")
     detectors = ("featurenorm", "msp", "maxlogit", "energy", "msp_selected_norm", "energy_selected_norm")
     settings = ("--limit", 1000, "--fit-limit", 200, "--detectors", ",".join(detectors), "--resamples", 0, "--no-save")
-    code, out, err = core("bench", *network, "--id", data / "cifar10_test.parquet", *ood, "--fit", data / "cifar10_train.parquet", *settings, "--json")
+    code, out, err = core("bench", *resnet56(data), "--id", data / "cifar10_test.parquet", *ood, "--fit", data / "cifar10_train.parquet", *settings, "--json")
     assert code == 0, err
     got = json.loads(out)
     assert got["accuracy"] == pytest.approx(want["accuracy"], abs=0.1) and got["selected"] == want["norm_ratio"]["normalised"]["selected"]

@@ -1,9 +1,13 @@
 """Open the dashboard's pages without a browser, by a link."""
 
+from functools import cache
 from pathlib import Path
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+# Each page that is opened looks through all installed packages; a server does so once.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 VIEWS = Path(__file__).parents[2] / "dashboard" / "views"
 
 

@@ -8,18 +8,13 @@ from core.conformal import threshold_at
 from core.images.preprocess import stack
 from core.images.sources import open_source
 from core.jigsaw import jigsaw
-from core.packs import list_packs, load_pack
+from core.packs import list_packs
 from dashboard.language import LANGUAGES, catalogue
 from tests.dashboard.pages import healthy, open_page
 
 PICTURE = "toybox:test/3"
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
 
 
 def visit(language="en", **query):

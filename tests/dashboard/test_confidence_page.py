@@ -18,7 +18,7 @@ from sklearn.metrics import roc_curve
 import core.packs
 from core.images.preprocess import stack
 from core.images.sources import open_source
-from core.packs import list_packs, load_pack
+from core.packs import list_packs
 from dashboard.charts.confidence import AXES, FORMS, confidence_at, in_percent
 from dashboard.compute import Confidence
 from dashboard.language import LANGUAGES, catalogue
@@ -30,11 +30,6 @@ CHOICES = {"ood": "noise", "form": "ridge", "axis": "percent", "level": 99.9, "l
 TENTHS = st.integers(0, 10).map(lambda n: n / 10)
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
 
 
 @pytest.fixture
@@ -183,18 +178,21 @@ def test_the_curves_are_the_shares_above_each_threshold(axis, pack):
             assert decoded(curve["y"]) == pytest.approx(100 * (found[kind][name] > thresholds).mean(1), abs=0.1)
 
 
-@pytest.mark.parametrize(("key", "value"), CHOICES.items())
-def test_a_choice_changes_the_page_and_its_link_brings_it_back(key, value):
+def test_each_choice_changes_the_page_and_their_link_brings_them_back():
     page = visit()
-    before = content(page)
-    healthy(widget(page, key).set_value(value).run())
-    assert content(page) != before
-    assert page.query_params[key] == str(value)
+    first, chosen = content(page), dict(DEFAULTS)
+    for key, value in CHOICES.items():
+        before, chosen[key] = content(page), value
+        healthy(widget(page, key).set_value(value).run())
+        assert content(page) != before and controls(page) == chosen, key
+        assert page.query_params[key] == str(value)
     again = visit(**page.query_params)
-    assert controls(again) == {**DEFAULTS, key: value}
+    assert controls(again) == CHOICES
     assert content(again) == content(page)
-    healthy(widget(page, key).set_value(DEFAULTS[key]).run())
-    assert content(page) == before and key not in page.query_params
+    for key, value in DEFAULTS.items():
+        widget(page, key).set_value(value)
+    healthy(page.run())
+    assert content(page) == first and not set(CHOICES) & set(page.query_params)
 
 
 def test_a_link_means_the_same_in_every_language():

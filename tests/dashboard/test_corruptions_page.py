@@ -14,7 +14,7 @@ from core.corruptions import COMMON, CORRUPTIONS, SEVERITIES, corrupt
 from core.images.decode import decode
 from core.images.preprocess import stack
 from core.images.sources import open_source
-from core.packs import list_packs, load_pack
+from core.packs import list_packs
 from dashboard.language import LANGUAGES, catalogue
 from tests.dashboard.pages import VIEWS, healthy, open_page
 
@@ -23,11 +23,6 @@ DEFAULTS = {"corruption": "gaussian_noise", "severity": 5, "draw": 0, "view": "s
 CHOICES = {"corruption": "zoom_blur", "severity": 3, "draw": 7, "view": "corruption", "curves": "groups", "detector": "energy", "keep": 90.0}
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
 
 
 @pytest.fixture(params=LANGUAGES)

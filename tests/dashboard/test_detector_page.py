@@ -11,7 +11,7 @@ from core.evaluation import evaluate, figures
 from core.images.preprocess import stack
 from core.images.sources import open_source
 from core.metrics import CONVENTIONS, intervals
-from core.packs import list_packs, load_pack
+from core.packs import list_packs
 from core.packs.pack import save
 from core.verdict import Judge
 from dashboard import compute
@@ -23,11 +23,6 @@ COMPARED = ("consensus", "featurenorm", "msp", "energy")
 METRICS = ("auroc", "fpr95", "aupr_in", "aupr_out")
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -154,27 +149,28 @@ def test_everything_drawn_has_words_for_those_who_do_not_see_it():
     assert not [element for element in drawn if not (element.alt if hasattr(element, "alt") else element.proto.alt).strip()]
 
 
-@pytest.mark.parametrize(
-    ("kind", "key", "value"),
-    [
-        ("selectbox", "ood", "letters"),
-        ("pills", "detectors", ["consensus", "knn"]),
-        ("selectbox", "focus", "energy"),
-        ("segmented_control", "convention", "ood_positive"),
-        ("segmented_control", "metric", "fpr95"),
-        ("slider", "keep", 80.0),
-        ("selectbox", "range", 39),
-    ],
-)
-def test_a_choice_changes_the_page_and_the_link_which_restores_it(kind, key, value, default):
-    page = visit()
-    before = getattr(page, kind)(key=key).value
-    healthy(getattr(page, kind)(key=key).set_value(value).run())
-    assert seen(page) != default
-    assert page.query_params[key] == (",".join(value) if key == "detectors" else str(value))
+CHOICES = {
+    "ood": ("selectbox", "letters"),
+    "detectors": ("pills", ["consensus", "knn"]),
+    "focus": ("selectbox", "knn"),
+    "convention": ("segmented_control", "ood_positive"),
+    "metric": ("segmented_control", "fpr95"),
+    "keep": ("slider", 80.0),
+    "range": ("selectbox", 39),
+}
+
+
+def test_each_choice_changes_the_page_and_their_link_brings_them_back(default):
+    page, defaults = visit(), {}
+    for key, (kind, value) in CHOICES.items():
+        before, defaults[key] = seen(page), getattr(page, kind)(key=key).value
+        healthy(getattr(page, kind)(key=key).set_value(value).run())
+        assert seen(page) != before, key
+        assert page.query_params[key] == (",".join(value) if key == "detectors" else str(value))
     assert seen(visit(**page.query_params)) == seen(page)
-    healthy(getattr(page, kind)(key=key).set_value(before).run())
-    assert seen(page) == default and key not in page.query_params
+    for key, (kind, _) in CHOICES.items():
+        getattr(page, kind)(key=key).set_value(defaults[key])
+    assert seen(healthy(page.run())) == default and not set(CHOICES) & set(page.query_params)
 
 
 def test_a_link_means_the_same_in_every_language():

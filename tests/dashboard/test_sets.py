@@ -15,18 +15,13 @@ from core.detectors.odin import perturbation
 from core.errors import InputError
 from core.images.preprocess import stack
 from core.images.sources import Item, open_source
-from core.packs import list_packs, load_pack
+from core.packs import list_packs
 from core.verdict import Judge
 from dashboard.language import LANGUAGES, catalogue
 from dashboard.parts import sets
 from tests.dashboard.pages import healthy, open_page
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import torch
 
 from core.images.preprocess import stack
 from core.images.sources import open_source
-from core.packs import list_packs, load_pack
+from core.packs import list_packs
 from core.trust import Trust
 from dashboard import compute
 from dashboard.language import LANGUAGES, catalogue
@@ -17,11 +17,6 @@ from tests.dashboard.pages import healthy, open_page
 DUCK, SNAIL = "toybox:test/2", "toybox:near/5"
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
 
 
 def visit(language="en", **query):

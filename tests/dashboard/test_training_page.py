@@ -7,6 +7,7 @@ import contextlib
 import copy
 import io
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -49,29 +50,56 @@ def toybox():
 
 
 @pytest.fixture
-def made(toybox, tmp_path, monkeypatch):
-    """Return a function that puts a family beside the shipped packs, {method: factor}, under names that begin alike. Returns: {method: Pack}."""
-    held = {}
+def beside(monkeypatch):
+    """Return a function that puts packs, {name: Pack}, which `put` has described in a folder, beside the shipped ones."""
+    held, folders = {}, []
 
-    def make(start, factors, **changes):
-        for method, factor in factors.items():
-            name = f"{start}-{method}"
-            training = {**toybox.facts["training"], "method": method, "pictures": 17}
-            facts = {**toybox.facts, "training": training, **changes}
-            (tmp_path / name).mkdir()
-            (tmp_path / name / "pack.toml").write_text(tomlkit.dumps(facts), "utf-8")
-            held[name] = scaled(toybox, name, facts, factor)
-        monkeypatch.setenv("BLOCKSCOPE_PACKS", str(tmp_path))
+    def show(folder, packs):
+        held.update(packs)
+        folders.append(str(folder))
+        monkeypatch.setenv("BLOCKSCOPE_PACKS", os.pathsep.join(folders))
         load = core.packs.load_pack
         monkeypatch.setattr(core.packs, "load_pack", lambda name: held[name] if name in held else load(name))
-        return {method: held[f"{start}-{method}"] for method in factors}
+
+    return show
+
+
+@pytest.fixture
+def made(toybox, tmp_path, beside):
+    """Return a function that makes a family, {method: factor}, under names that begin alike. Returns: {method: Pack}."""
+
+    def make(start, factors, **changes):
+        packs = put(toybox, tmp_path, start, factors, **changes)
+        beside(tmp_path, {pack.name: pack for pack in packs.values()})
+        return packs
 
     return make
 
 
+@pytest.fixture(scope="module")
+def described(toybox, tmp_path_factory):
+    """Return (folder, {method: Pack}) of one family for all tests: what a page has fitted of it, the next one finds."""
+    folder = tmp_path_factory.mktemp("family")
+    return folder, put(toybox, folder, "family", FACTORS)
+
+
 @pytest.fixture
-def family(made):
-    return made("family", FACTORS)
+def family(described, beside):
+    folder, packs = described
+    beside(folder, {pack.name: pack for pack in packs.values()})
+    return packs
+
+
+def put(toybox, folder, start, factors, **changes):
+    """Describe packs in a folder and return {method: Pack}."""
+    packs = {}
+    for method, factor in factors.items():
+        name = f"{start}-{method}"
+        facts = {**toybox.facts, "training": {**toybox.facts["training"], "method": method, "pictures": 17}, **changes}
+        (folder / name).mkdir()
+        (folder / name / "pack.toml").write_text(tomlkit.dumps(facts), "utf-8")
+        packs[method] = scaled(toybox, name, facts, factor)
+    return packs
 
 
 def scaled(pack, name, facts, factor):
@@ -210,18 +238,21 @@ def test_the_table_of_all_sets_agrees_with_core(convention, baseline, family):
     assert headings(page)[2] == catalogue("en")["training.sets"].format(method="Adversarial-Mixup", baseline=TITLES[baseline], **counts)
 
 
-@pytest.mark.parametrize(("key", "value"), CHOICES.items())
-def test_a_choice_changes_the_page_and_its_link_brings_it_back(key, value, family):
+def test_each_choice_changes_the_page_and_their_link_brings_them_back(family):
     page = visit()
-    before = content(page)
-    healthy(widget(page, key).set_value(value).run())
-    assert content(page) != before
-    assert page.query_params[key] == str(value)
+    first, chosen = content(page), dict(DEFAULTS)
+    for key, value in CHOICES.items():
+        before, chosen[key] = content(page), value
+        healthy(widget(page, key).set_value(value).run())
+        assert content(page) != before and controls(page) == chosen, key
+        assert page.query_params[key] == str(value)
     again = visit(**page.query_params)
-    assert controls(again) == {**DEFAULTS, key: value}
+    assert controls(again) == CHOICES
     assert content(again) == content(page)
-    healthy(widget(page, key).set_value(DEFAULTS[key]).run())
-    assert content(page) == before and key not in page.query_params
+    for key, value in DEFAULTS.items():
+        widget(page, key).set_value(value)
+    healthy(page.run())
+    assert content(page) == first and not set(CHOICES) & set(page.query_params)
 
 
 def test_a_link_means_the_same_in_every_language(family):

@@ -8,8 +8,8 @@ import tomlkit
 import torch
 
 import core.packs
-from core.packs import list_packs, load_pack
-from core.trust import REPORT, Trust, outcome
+from core.packs import list_packs
+from core.trust import REPORT, outcome
 from dashboard.language import LANGUAGES, catalogue
 from dashboard.parts import trust_corrupted
 from tests.dashboard.pages import healthy, open_page
@@ -17,16 +17,6 @@ from tests.dashboard.pages import healthy, open_page
 CHOICES = {"risk": 5.0, "handoff": "msp", "unknown": 20.0, "of": "near", "bins": "mass", "trust_severity": 5, "each": 100}
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def trust(pack):
-    return Trust(pack.reference)
 
 
 def visit(language="en", **query):

@@ -11,16 +11,11 @@ from PIL import Image
 import core.packs
 from core.errors import InputError
 from core.images.sources import open_source
-from core.packs import list_packs, load_pack
+from core.packs import list_packs
 from dashboard.language import LANGUAGES, catalogue
 from tests.dashboard.pages import healthy, open_page
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
 
 
 @pytest.fixture(params=LANGUAGES)

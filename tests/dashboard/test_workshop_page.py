@@ -1,16 +1,17 @@
 """The workshop: its three steps, their words in both languages, and what happens to what does not fit."""
 
 import io
-import time
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
 
-from core.packs import describe, list_packs, own_folder
+from core.packs import SHIPPED, describe, list_packs, own_folder
+from core.packs.new import Order, new_pack
 from dashboard import making
 from tests.dashboard.pages import healthy, open_page
+from tests.waiting import end_all
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
 STEPS = {"en": ["1 · Which network?", "2 · Which pictures does it know?"], "ko": ["1 · 어떤 신경망인가요?", "2 · 어떤 그림을 아나요?"]}
@@ -24,10 +25,7 @@ def home(monkeypatch, tmp_path):
     monkeypatch.delenv("BLOCKSCOPE_DATA", raising=False)
     making.builds.clear()
     yield tmp_path
-    for one in making.builds()._held.values():
-        if one.busy:
-            one.job.stop.set()
-            one.job.wait(60)
+    end_all(making.builds())
     making.builds.clear()
 
 
@@ -35,14 +33,11 @@ def click(page, key):
     return healthy(page.button(key=key).click().run())
 
 
-def until(page, ready, seconds=120):
-    """Run a page until something is true of it; in a browser its timer does that."""
-    end = time.monotonic() + seconds
-    while not ready(page):
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.2)
-        healthy(page.run())
-    return page
+def checked(page):
+    """Let a page check its order, and see what came of it."""
+    click(page, "workshop_check")
+    page.session_state["workshop_job"][1].wait(120)
+    return healthy(page.run())
 
 
 def headers(page):
@@ -69,14 +64,13 @@ def test_the_steps_are_told_and_the_example_is_there(language):
 
 
 def test_the_example_becomes_a_model():
-    page = open_page("workshop", workshop_limit=300)
-    click(page, "workshop_check")
-    until(page, lambda page: any(b.key == "workshop_build" for b in page.button))
+    page = checked(open_page("workshop", workshop_limit=300))
     assert "100.0" in headers(page)[2] and "500" in headers(page)[2]
     assert not page.warning
     click(page, "workshop_build")
     (name,) = page.session_state["builds"]
-    until(page, lambda page: any(b.key == f"made_{name}_use" for b in page.button))
+    making.builds().find(name).job.wait(120)
+    healthy(page.run())
     facts = describe(own_folder() / name).facts
     assert facts["selection"]["selected"] in page.subheader[0].value
     table = page.dataframe[0].value
@@ -90,16 +84,21 @@ def test_the_example_becomes_a_model():
     assert not again.subheader and not (own_folder() / name).exists()
 
 
-@pytest.mark.parametrize("view", ["verdict", "blocks", "detector", "confidence", "corruptions"])
-def test_a_model_without_labels_serves_every_page(view, home):
-    from core.packs import SHIPPED
-    from core.packs.new import Order, new_pack
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Return the folder of one's own files, among whose packs is one of pictures without labels."""
+    folder = tmp_path_factory.mktemp("bare")
+    np.savez(folder / "bare.npz", images=np.load(io.BytesIO(array_of(60)))["images"])
+    order = Order(SHIPPED / "toybox" / "weights.safetensors", "cifar_resnet18", str(folder / "bare.npz"), title="Bare")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(folder))
+        assert new_pack(order, own_folder() / "bare")["accuracy"] is None
+    return folder
 
-    buffer = io.BytesIO(array_of(60))
-    images = np.load(buffer)["images"]
-    np.savez(home / "bare.npz", images=images)
-    order = Order(SHIPPED / "toybox" / "weights.safetensors", "cifar_resnet18", str(home / "bare.npz"), title="Bare")
-    assert new_pack(order, own_folder() / "bare")["accuracy"] is None
+
+@pytest.mark.parametrize("view", ["verdict", "blocks", "detector", "confidence", "corruptions"])
+def test_a_model_without_labels_serves_every_page(view, bare, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(bare))
     page = open_page(view, pack="bare")
     assert page.selectbox(key="pack").value == "bare" and not page.error
 
@@ -121,8 +120,7 @@ def test_damaged_weights_get_a_sentence(name, data):
 def test_wrong_pictures_are_warned_of_before_any_number():
     page = open_page("workshop", pictures_from="upload")
     upload(page, "workshop_pictures", "noise.npz", array_of())
-    click(page, "workshop_check")
-    until(page, lambda page: any(b.key == "workshop_build" for b in page.button))
+    checked(page)
     assert "no OOD number would mean anything" in page.warning[0].value
     assert page.button(key="workshop_build").disabled
     healthy(page.checkbox(key="workshop_anyway").check().run())
@@ -138,9 +136,8 @@ def test_names_of_classes_are_counted():
 
 
 def test_a_change_of_the_order_asks_for_a_new_check():
-    page = open_page("workshop")
-    click(page, "workshop_check")
-    until(page, lambda page: any(b.key == "workshop_build" for b in page.button))
+    page = checked(open_page("workshop"))
+    assert "workshop_build" in {b.key for b in page.button}
     box = next(box for box in page.selectbox if box.label == "Normalisation")
     healthy(box.set_value("half").run())
     assert headers(page)[2] == "3 · Does it recognise what it knows?" and "workshop_build" not in {b.key for b in page.button}

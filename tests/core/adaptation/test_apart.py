@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +18,7 @@ from core.adaptation.plan import Plan
 from core.errors import InputError
 from core.packs import list_packs
 from core.runs import Store
+from tests.waiting import until
 
 PLAN = Plan("toybox", ("source",), ("fog",), "toybox:test", "toybox:train", limit=12, batch_size=12)
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs")
@@ -45,13 +45,6 @@ def ended(apart):
 def wait_for_end(apart, name):
     until(lambda: not apart.look(name).busy)
     return apart.look(name)
-
-
-def until(ready, seconds=120):
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
 
 
 def pid_of(apart):

@@ -9,35 +9,36 @@ import torch
 
 from core.adaptation import make
 from core.adaptation.kept import keep_selection, kept_selection
-from core.adaptation.live import Adaptations
+from core.adaptation.live import Adaptations, Shelf
 from core.adaptation.plan import Plan, plan_of
 from core.adaptation.selection import BlockSelection
 from core.errors import InputError
 from core.images.sources import open_source, read
 from core.packs import list_packs, load_pack
 from core.runs import Store
+from tests.waiting import until
 
 PLAN = Plan("toybox", ("source", "bn"), ("gaussian_noise", "fog"), "toybox:test", "toybox:train", limit=24, batch_size=12, unknown="toybox:textures")
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs")
 
 
+@pytest.fixture(scope="module")
+def shelf():
+    """Return what all servers of these tests have read: a toy is drawn once."""
+    return Shelf()
+
+
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
+def runs(tmp_path, monkeypatch, shelf):
     monkeypatch.setenv("BLOCKSCOPE_RUNS", f"sqlite:///{tmp_path}/runs.sqlite")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     threads, made = torch.get_num_threads(), Adaptations()
+    made._shelf = shelf
     yield made
     for one in made._held.values():
         one.cancel()
         one.job.wait(60)
     torch.set_num_threads(threads)
-
-
-def until(ready, seconds=120):
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.01)
 
 
 def counts(one):
@@ -94,7 +95,7 @@ def test_pause_step_and_go_on(runs):
 
 
 def test_what_was_cancelled_keeps_what_there_is(runs):
-    one = runs.start(replace(PLAN, limit=400))
+    one = runs.start(replace(PLAN, limit=120))
     until(lambda: all(n > 1 for n in counts(one).values()))
     one.cancel()
     one.job.wait(60)

@@ -20,11 +20,6 @@ from core.verdict import ID, OOD, Judge
 
 
 @pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def judge(pack):
     return Judge(pack.reference, ("consensus", "nac"))
 

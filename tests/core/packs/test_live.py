@@ -1,13 +1,12 @@
 """Packs of people's own networks in the background: cancelled, resumed, in one line with trainings."""
 
-import time
-
 import pytest
 
 from core.packs import SHIPPED, describe
 from core.packs.live import Builds
 from core.packs.new import building_of
 from core.training.live import Trainings
+from tests.waiting import end_all, until
 
 WORDS = ["pack", "new", "--weights", str(SHIPPED / "toybox" / "weights.safetensors"), "--images", "toybox:val", "--limit", "60", "--title", "Mine"]
 
@@ -16,17 +15,7 @@ WORDS = ["pack", "new", "--weights", str(SHIPPED / "toybox" / "weights.safetenso
 def builds(tmp_path):
     made = Builds(tmp_path / "own")
     yield made
-    for one in made._held.values():
-        if one.busy:
-            one.job.stop.set()
-            one.job.wait(60)
-
-
-def until(ready, seconds=120):
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.01)
+    end_all(made)
 
 
 def test_a_cancelled_one_goes_on_with_what_was_measured(builds):

@@ -15,26 +15,15 @@ from core.explanation.faithfulness import area, deletion, insertion, probability
 from core.images.item import Item
 from core.images.preprocess import stack
 from core.images.sources import open_source
-from core.packs import list_packs, load_pack
+from core.packs import list_packs
 from core.report.facts import gather
 from core.report.page import page
 from core.report.sentences import sentences
-from core.trust import Trust
 from core.words import LANGUAGES
 from tests.core.report.reading import check, value_of
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
 PICTURES = {"known": ("toybox:test", 3), "unknown": ("toybox:near", 4), "noise": ("noise:uniform", 0)}
-
-
-@pytest.fixture(scope="module")
-def pack():
-    return load_pack("toybox", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def trust(pack):
-    return Trust(pack.reference)
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,6 @@ import pytest
 from PIL import Image
 
 from core.images.sources import open_source
-from core.packs import load_pack
-
-
-@pytest.fixture(scope="session")
-def pack():
-    return load_pack("toybox", device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pytest
 from core.packs import describe, list_packs
 from core.training.command import checkpoint_of
 from core.training.live import Trainings
+from tests.waiting import end_all, until
 
 ROOT = Path(__file__).parents[3]
 WORDS = (
@@ -25,17 +26,7 @@ LONG = [*WORDS, "--epochs", "400"]  # the last --epochs counts
 def trainings(tmp_path):
     made = Trainings(tmp_path / "own")
     yield made
-    for one in made._held.values():
-        if one.busy:
-            one.job.stop.set()
-            one.job.wait(60)
-
-
-def until(ready, seconds=120):
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.02)
+    end_all(made)
 
 
 def ended(one):
