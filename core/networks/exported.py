@@ -7,13 +7,17 @@ nothing but these is read, and the network is made anew by its architecture, who
 
 import json
 import math
+import struct
 import zipfile
 import zlib
+from pathlib import Path
 
 import torch
 
 TYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 12: "bool", 13: "bfloat16"}  # of the format
-DAMAGED = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OSError, EOFError, MemoryError, struct.error, zipfile.BadZipFile, zlib.error)
+SHARED = 8  # how often a file may hand out each of its bytes: layers with tied weights share theirs
+LONGEST = 64 * 2**20  # bytes of what describes the weights: some hundred for each
 FOLDER, CONFIG = "data/weights/", "model_weights_config.json"
 
 
@@ -26,7 +30,12 @@ def read_exported(file):
         config = next((name for name in archive.namelist() if name.endswith(FOLDER + CONFIG)), None)
         if config is None:
             raise ValueError("it describes no weights, as older versions of torch.export")
+        if archive.getinfo(config).file_size > LONGEST:
+            raise ValueError("what describes its weights is too long")
         described = json.loads(archive.read(config))["config"]
+        claimed = sum(math.prod(axis["as_int"] for axis in entry["tensor_meta"]["sizes"]) for entry in described.values())
+        if claimed > SHARED * Path(file).stat().st_size:
+            raise ValueError("its weights claim more values than it has")
         return {name: _tensor(archive, config.removesuffix(CONFIG) + entry["path_name"], entry) for name, entry in described.items()}
 
 

@@ -86,7 +86,10 @@ def guess(state, *, known=None):
             continue
     if known is None and not any(f.exact for f in fits):
         for arch in _pointed_to(state):
-            fits.append(fit(state, arch))
+            try:
+                fits.append(fit(state, arch))
+            except InputError:
+                continue
             if fits[-1].exact:  # torchvision has no two networks of the same shapes
                 break
     return sorted(fits, key=lambda f: len(f.problems))
@@ -118,8 +121,8 @@ def _own(state):
     blocks, bottleneck = _blocks(state, "layer1."), "layer1.0.conv3.weight" in state
     if blocks and "layer4.0.conv1.weight" not in state:
         if bottleneck:
-            outputs, inputs = state["layer1.0.conv2.weight"].shape[:2]
-            groups = outputs // inputs
+            outputs, inputs, *_ = (*getattr(state.get("layer1.0.conv2.weight"), "shape", ()), 0, 0)
+            groups = outputs // max(1, inputs)
             yield _named({29: "resnext29"}, 9 * blocks + 2, {} if groups == 32 else {"groups": groups})
         elif "bn.weight" in state:
             yield _named({28: "wrn28_10", 40: "wrn40_2"}, 6 * blocks + 4)
@@ -157,5 +160,5 @@ def _image_size(state):
     positions, patches = state.get("encoder.pos_embedding"), _side(state, "conv_proj.weight")
     if positions is None or positions.ndim != 3 or not patches:
         return {}
-    size = patches * math.isqrt(positions.shape[1] - 1)
+    size = patches * math.isqrt(max(0, positions.shape[1] - 1))
     return {} if size == 224 else {"image_size": size}

@@ -9,7 +9,9 @@ from safetensors.torch import save_file
 from core.errors import InputError
 from core.networks import NETWORKS
 from core.networks.build import create, known_names, load, read_state
+from core.networks.guess import guess
 from core.probe import probe
+from tests.soak.weights import REFUSED, SENTINEL, UNFIT
 
 NARROW = {arch: 64 if arch == "resnext29" else 4 for arch in NETWORKS}  # 32 groups of at least one channel each
 
@@ -186,3 +188,31 @@ def test_a_mismatch_names_the_keys_and_shapes(trained, tmp_path):
 def test_counters_of_batch_norm_may_be_missing(trained, tmp_path, pictures):
     save_file({k: v for k, v in trained.state_dict().items() if "num_batches" not in k}, tmp_path / "weights.safetensors")
     assert torch.equal(outputs(load("cifar_resnet20", tmp_path / "weights.safetensors", width=4), pictures), outputs(trained, pictures))
+
+
+@pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
+def test_hostile_files_are_refused_in_a_sentence(make, tmp_path):
+    file = make(tmp_path)
+    with pytest.raises(InputError) as caught:
+        read_state(file)
+    assert caught.value.key.startswith("weights.") and str(caught.value).endswith(".")
+    assert not (tmp_path / SENTINEL).exists()
+
+
+@pytest.mark.parametrize("make", UNFIT.values(), ids=UNFIT)
+def test_files_of_no_network_fit_none(make, tmp_path):
+    assert not any(fit.exact for fit in guess(read_state(make(tmp_path))))
+
+
+def test_a_pack_that_asks_for_a_huge_network_is_refused_before_memory_is_taken(tmp_path, trained):
+    save_file(trained.state_dict(), tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match="do not fit cifar_resnet18"):
+        load("cifar_resnet18", tmp_path / "weights.safetensors", classes=5, width=4096)  # 155 GB
+    with pytest.raises(InputError, match="depth 10000000 cannot be made"):
+        load("cifar_resnet20", tmp_path / "weights.safetensors", classes=5, depth=10_000_000)
+
+
+def test_tied_weights_are_read(tmp_path):
+    weight = torch.ones(300, 300)
+    torch.save({"a": weight, "b": weight}, tmp_path / "tied.pt")
+    assert set(read_state(tmp_path / "tied.pt")) == {"a", "b"}

@@ -1,0 +1,170 @@
+"""Give the product what was made to harm it: every refusal is one sentence, and afterwards all is as before.
+
+A try is lost if it raises anything but `InputError` or ends without a verdict on what was brought within `LONGEST`; where the next good input is
+not taken as before; where a file is left behind; or where memory has not come back to within `KEPT` of what it was before the row.
+"""
+
+import ctypes
+import gc
+import os
+import tempfile
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import InputError
+from tests.soak import bombs
+from tests.soak.table import Row
+
+LONGEST = 20  # seconds of one try, on a machine that does other things too
+KEPT = 64 * 2**20  # bytes of memory that may be held after a row: caches, and what the allocator keeps
+TOLD = 3  # losses that a row tells in words
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one try: `error` is None, or what was raised; `seconds`, infinite for one that has not come back."""
+
+    error: BaseException | None
+    seconds: float
+
+    @property
+    def lost(self):
+        return self.seconds > LONGEST or not (self.error is None or isinstance(self.error, InputError))
+
+
+def rows(seconds):
+    """Yield a `Row` for each kind of hostile input, within about `seconds` in all."""
+    cases = {pictures: 4, weights: 2}
+    with _apart() as (home, folder):
+        for case, share in cases.items():
+            yield case(_Measured(home), folder, seconds * share / sum(cases.values()))
+
+
+def pictures(measured, folder, seconds):
+    """Decode the corpus of bad files, bombs, polyglots and damaged pictures."""
+    from core.images.decode import decode
+
+    def good():
+        return [decode(bombs.good(format)).tobytes() for format in ("PNG", "JPEG")]
+
+    tries = ((name, lambda data=data: decode(data)) for name, data in _all_pictures())
+    return measured.row("pictures: bombs, polyglots, cut-off and changed files", tries, good, seconds)
+
+
+def weights(measured, folder, seconds):
+    """Load weights as the workshop and `pack new` do."""
+    from core.networks import build, guess
+    from tests.soak import weights as made
+
+    def load(file):
+        state = build.read_state(file)
+        fits = guess.guess(state)
+        if fits and fits[0].exact:
+            build.fill(build.create(fits[0].arch, width=fits[0].width, classes=fits[0].classes), state, arch=fits[0].arch, source=Path(file).name)
+
+    def good():
+        from core.packs import SHIPPED
+
+        return len(build.known_names()), guess.guess(build.read_state(SHIPPED / "toybox" / "weights.safetensors"))[0].arch
+
+    def attempt(make):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            load(make(Path(place)))
+            if (Path(place) / made.SENTINEL).exists():
+                raise AssertionError("code in a file of weights has run")
+
+    tries = ((name, lambda make=make: attempt(make)) for name, make in {**made.REFUSED, **made.UNFIT}.items())
+    return measured.row("weights: pickles with code, terabytes declared, NaN, wrong shapes", tries, good, seconds)
+
+
+class _Measured:
+    """Runs tries and counts what is lost. Args: home: the folder in which nothing may be left behind."""
+
+    def __init__(self, home):
+        self._home = home
+
+    def row(self, what, tries, good, seconds):
+        """Run tries until they or the seconds end, at least one.
+
+        Args: tries: (name, function) each; good: returns what must be the same before and after.
+        Returns: Row.
+        """
+        end = time.monotonic() + seconds
+        expected, lost, refused, slowest, tried = good(), Counter(), 0, 0.0, 0
+        files, memory = self._files(), resident()
+        for name, function in tries:
+            outcome = attempt(function)
+            tried, refused = tried + 1, refused + isinstance(outcome.error, InputError)
+            slowest = max(slowest, outcome.seconds)
+            if outcome.lost:
+                lost[f"{name}: {type(outcome.error).__name__ if outcome.error else f'{LONGEST} s were not enough'}"] += 1
+            if time.monotonic() > end:
+                break
+        after = attempt(lambda: expected == good() or _fail())
+        lost["the next good one is not taken as before"] += after.lost or after.error is not None
+        lost["files left behind"] += len(self._files() - files)
+        held = resident() - memory
+        lost[f"{held / 2**20:.0f} MB are not given back"] += held > KEPT
+        told = "".join(f"; lost: {name}" for name in list(+lost)[:TOLD])
+        seen = f"{refused:,} refused in a sentence, the slowest {slowest:.1f} s, {max(0, held) / 2**20:.0f} MB more than before{told}"
+        return Row("hostile", what, tried, lost.total(), seen)
+
+    def _files(self):
+        return {str(path) for path in self._home.rglob("*")}
+
+
+def attempt(function):
+    """Run a function in a thread of its own, which is left behind where it does not come back. Returns: Outcome."""
+    found = []
+
+    def run():
+        try:
+            function()
+            found.append(None)
+        except BaseException as error:  # whatever it is, it is told
+            found.append(error.with_traceback(None))
+
+    thread, start = threading.Thread(target=run, daemon=True), time.monotonic()
+    thread.start()
+    thread.join(LONGEST)
+    return Outcome(found[0], time.monotonic() - start) if found else Outcome(None, float("inf"))
+
+
+def resident():
+    """Return the bytes of this process that lie in memory, once what is free was given back."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _fail():
+    raise AssertionError("not as before")
+
+
+def _all_pictures():
+    corpus = Path(os.environ.get("BLOCKSCOPE_DATA") or Path(__file__).parents[3] / "shared" / "data") / "bad_images"
+    for file in sorted(corpus.glob("*")):
+        yield file.name, file
+    yield from bombs.pictures()
+
+
+@contextmanager
+def _apart():
+    """Let everything be kept in a folder of its own meanwhile. Yields: (that folder, one for the hostile files)."""
+    before = {name: os.environ.get(name) for name in ("XDG_DATA_HOME", "TMPDIR")}
+    with tempfile.TemporaryDirectory() as top:
+        home, folder = Path(top) / "home", Path(top) / "hostile"
+        home.mkdir(), folder.mkdir()
+        os.environ |= dict.fromkeys(before, str(home))
+        tempfile.tempdir = None  # asked for anew
+        try:
+            yield home, folder
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+            tempfile.tempdir = None
