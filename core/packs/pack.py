@@ -16,7 +16,7 @@ import tomlkit
 import torch
 from safetensors.torch import save as save_tensors
 
-from core.blocks import find_head
+from core.blocks import find_blocks, find_head
 from core.detectors import DEFAULT
 from core.device import pick_device
 from core.disk import whole
@@ -31,6 +31,7 @@ from core.selection import Selection
 from core.verdict import Judge
 
 WEIGHTS, REFERENCE, PERTURBED = "weights.safetensors", "reference.parquet", "perturbed.parquet"
+MOST = 300_000_000  # numbers in one file: a thousand classes measured on 50,000 pictures
 BANK, HELD_OUT, PUZZLES = "bank", "held_out", "puzzles"  # sets of the reference that are no OOD set
 
 
@@ -89,8 +90,11 @@ def load(name_or_folder, *, device=None):
         device = pick_device(device)
         options = facts.get("options", {})
         network = build.load(facts["arch"], folder / WEIGHTS, classes=len(classes), width=facts.get("width"), **options)
+        if strange := [name for name in selection.blocks if name not in find_blocks(network)]:
+            raise ValueError(f"{facts['arch']} has no block {strange[0]}")
         reference = _read_reference(folder, selection, facts["selection"]["middle"], head_of(network))
-    except (TypeError, KeyError, ValueError, pa.ArrowException) as error:
+        check_reference(reference, len(classes))
+    except (TypeError, LookupError, ValueError, AttributeError, RuntimeError, OSError, MemoryError, pa.ArrowException) as error:
         if isinstance(error, InputError) and str(error.key).startswith(("device", "unknown")):
             raise
         raise InputError(
@@ -182,12 +186,49 @@ def _rows(tensors, dtype):
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
+def check_reference(reference, classes):
+    """Check that the numbers of a pack fit its network and each other. Args: classes: how many. Raises: ValueError."""
+    known = (BANK, reference.bank, reference.bank_labels, 0), (HELD_OUT, reference.held_out, reference.held_out_labels, -1)
+    for name, measured, labels, least in known:
+        if len(measured) < 2:
+            raise ValueError(f"{REFERENCE} has {len(measured)} pictures in the set {name}")
+        if labels.min() < least or labels.max() >= classes:
+            raise ValueError(f"{REFERENCE} has labels from {labels.min()} to {labels.max()} for {classes} classes")
+    everything = {BANK: reference.bank, HELD_OUT: reference.held_out, PUZZLES: reference.puzzles, **reference.unknown}
+    widths = {"logits": classes, "norms": len(reference.bank.blocks), "features": reference.bank.features.shape[1]}
+    if reference.head is not None and reference.head[0].shape != (classes, widths["features"]):
+        raise ValueError(f"{REFERENCE} has features of {widths['features']} numbers, which are not what the network's head reads")
+    for name, measured in ((name, part) for name, a in everything.items() if a is not None for part in (a, a.perturbed) if part is not None):
+        if len(measured) != len(everything[name]):
+            raise ValueError(f"{PERTURBED} has {len(measured)} pictures in the set {name}, and {REFERENCE} {len(everything[name])}")
+        for column, width in widths.items():
+            values = getattr(measured, column)
+            if values.shape[1] != width:
+                raise ValueError(f"a row of {column} has {values.shape[1]} numbers, expected {width}")
+            if not torch.isfinite(values).all():
+                raise ValueError(f"{column} of the set {name} hold NaN or infinity")
+        if not all(torch.isfinite(values).all() for values in measured.means.values()):
+            raise ValueError(f"means of the set {name} hold NaN or infinity")
+
+
+def _read_table(file):
+    """Read Parquet. Raises: ValueError where a file claims more numbers than memory should take."""
+    facts = pq.read_metadata(file)
+    groups = [facts.row_group(i) for i in range(facts.num_row_groups)]
+    claimed = sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
+    if claimed > MOST:
+        raise ValueError(f"{file.name} claims {claimed:,} numbers, and at most {MOST:,} are read")
+    return pq.read_table(file)
+
+
 def _read_reference(folder, selection, middle, head):
-    table = pq.read_table(folder / REFERENCE)
+    table = _read_table(folder / REFERENCE)
     labels = torch.from_numpy(table.column("label").to_numpy().astype(np.int64))
     sets, rows = _read(table, selection.blocks, {middle: _matrix(table.column("middle"))})
+    if missing := [name for name in (BANK, HELD_OUT) if name not in sets]:
+        raise ValueError(f"{REFERENCE} lacks the set {missing[0]}")
     if (folder / PERTURBED).is_file():
-        changed, _ = _read(pq.read_table(folder / PERTURBED), selection.blocks, {})
+        changed, _ = _read(_read_table(folder / PERTURBED), selection.blocks, {})
         sets |= {name: replace(sets[name], perturbed=a) for name, a in changed.items()}
     unknown = {name: a for name, a in sets.items() if name not in (BANK, HELD_OUT, PUZZLES)}
     known = sets[BANK], labels[rows[BANK]], sets[HELD_OUT], labels[rows[HELD_OUT]]

@@ -254,7 +254,7 @@ def _served(pack):
         "size": pack.preprocessing.size,
         "detectors": list(pack.judge.detectors),
         "selected_block": pack.selection.selected,
-        "accuracy": pack.facts["figures"]["accuracy"],
+        "accuracy": pack.facts["figures"].get("accuracy"),
     }
 
 

@@ -6,6 +6,7 @@ not taken as before; where a file is left behind; or where memory has not come b
 
 import ctypes
 import gc
+import math
 import os
 import tempfile
 import threading
@@ -38,7 +39,7 @@ class Outcome:
 
 def rows(seconds):
     """Yield a `Row` for each kind of hostile input, within about `seconds` in all."""
-    cases = {pictures: 4, weights: 2}
+    cases = {pictures: 2, weights: 2, packs: 3}
     with _apart() as (home, folder):
         for case, share in cases.items():
             yield case(_Measured(home), folder, seconds * share / sum(cases.values()))
@@ -79,6 +80,26 @@ def weights(measured, folder, seconds):
 
     tries = ((name, lambda make=make: attempt(make)) for name, make in {**made.REFUSED, **made.UNFIT}.items())
     return measured.row("weights: pickles with code, terabytes declared, NaN, wrong shapes", tries, good, seconds)
+
+
+def packs(measured, folder, seconds):
+    """Load packs and judge a picture with those that load: what is said of it must be numbers."""
+    from core.packs import SHIPPED, load_pack
+    from tests.soak import packs as made
+
+    picture = bombs.good()
+
+    def good():
+        return load_pack(SHIPPED / "toybox-standard").verdict(picture).p_value
+
+    def load(make):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            verdict = load_pack(make(Path(place))).verdict(picture)
+            if not all(map(math.isfinite, (verdict.score, verdict.threshold, verdict.p_value, *verdict.probabilities))):
+                raise AssertionError("a verdict that is no number")
+
+    tries = ((name, lambda make=make: load(make)) for name, make in made.packs())
+    return measured.row("packs: wrong values, paths, files, NaN, bombs", tries, good, seconds)
 
 
 class _Measured:
