@@ -133,7 +133,7 @@ def sweep(passes, threshold, words, *, axis="nines", end=MOST):
                 figure.add_scatter(x=place(x, axis, end), y=y, mode="lines", line=line, text=at, hovertemplate="%{text}: %{y:.1f} %", **group, **panel)
         _level(figure, place(threshold, axis, end), [0, 108], words["threshold"], showlegend=row == 1, **panel)
         panel_title(figure, title, 128, **panel)
-    figure = tidy(figure, height=480 if len(passes) > 1 else 320)
+    figure = tidy(figure, height=540 if len(passes) > 1 else 320)
     figure.update_yaxes(range=[0, 130], tickvals=[0, 25, 50, 75, 100], title=words["share"])
     return confidence_axis(figure, axis, end, words["confidence"], len(passes))
 

@@ -61,7 +61,7 @@ def outcome_map(groups, outcomes, tips, words, *, shown):
     figure.add_shape(type="rect", **frame, line={"color": "#0B0D12", "width": 2.5})
     tidy(figure, height=ROW * len(ticks) + 120, x=words["severity"])
     figure.update_layout(
-        hoverdistance=-1, hovermode="closest", dragmode=False, legend={"y": -0.01, "yanchor": "top", "itemclick": False, "itemdoubleclick": False}
+        hoverdistance=-1, hovermode="closest", dragmode=False, legend={"y": 0, "yanchor": "bottom", "itemclick": False, "itemdoubleclick": False}
     )
     figure.update_layout(margin={"t": 10, "b": 10})
     figure.update_xaxes(tickvals=severities, side="top", showgrid=False, zeroline=False, range=[severities[0] - 0.5, severities[-1] + 0.5])
@@ -102,7 +102,7 @@ def ladders(series, level, words, *, lines, expected=None):
     ends = [severities[0] - 0.2, severities[-1] + 0.2]
     figure.add_scatter(x=ends, y=[100 * level] * 2, mode="lines", line=line, name=words["level"], hoverinfo="skip", row=2, col=1)
     tidy(figure, height=560)
-    figure.update_layout(legend={"y": -0.13, "yanchor": "top"})
+    figure.update_layout(legend={"y": 0, "yanchor": "bottom"})
     figure.update_xaxes(tickvals=severities, ticktext=[words["clean"], *map(str, severities[1:])], range=ends)
     figure.update_xaxes(title=words["severity"], row=2, col=1)
     least = min(y for trace in figure.data if trace.yaxis == "y" for y in trace.y if y is not None)

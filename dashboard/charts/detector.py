@@ -52,8 +52,8 @@ def roc(curves, words, *, focus, lines=LINES):
         )
     figure.add_scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": GUIDE, "width": 1, "dash": "dot"}, name=words["chance"], hoverinfo="skip")
     tidy(figure, height=430, x=words["fpr"], y=words["tpr"])
-    figure.update_layout(legend={"orientation": "v", "x": 1, "xanchor": "right", "y": 0.02, "yanchor": "bottom", "bgcolor": "rgba(128,128,128,0.12)"})
-    figure.update_layout(margin={"t": 12})
+    corner = {"x": 1, "xanchor": "right", "y": 0.02, "yref": "paper", "yanchor": "bottom"}
+    figure.update_layout(legend={"orientation": "v", "bgcolor": "rgba(128,128,128,0.12)", **corner}, margin={"t": 12})
     figure.update_xaxes(range=[-2, 102])
     figure.update_yaxes(range=[-2, 102])
     return figure

@@ -12,7 +12,8 @@ def tidy(figure, *, height, x=None, y=None, legend=True):
         height=height,
         margin={"l": 10, "r": 10, "t": 34 if legend else 12, "b": 10},
         showlegend=legend,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+        # beside the plot area instead of the whole figure, the legend would lie over the plot after the window has become wider
+        legend={"orientation": "h", "yref": "container", "yanchor": "top", "y": 1.0, "x": 0},
         hoverlabel={"namelength": -1},
     )
     figure.update_xaxes(title=x, automargin=True)

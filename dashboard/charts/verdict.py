@@ -48,7 +48,8 @@ def norm_histograms(blocks, known, points, *, columns=4):
             top = share.max()
             figure.add_scatter(x=[norms[k]] * 2, y=[0, top], mode="lines", line=line, name=name, showlegend=k == 0, legendgroup=name, **place)
     figure = tidy(figure, height=150 * rows + 90)
-    figure.update_layout(bargap=0, margin={"t": 60}, legend={"y": 1, "yref": "container", "yanchor": "top"})
+    figure.update_layout(bargap=0, margin={"t": 60})
+    figure.update_xaxes(nticks=4)  # four panels stand side by side on a phone too
     return figure
 
 
@@ -65,7 +66,7 @@ def p_values(opinions, level, words):
     figure.add_vline(x=100 * level, line={"dash": "dash", "color": GUIDE, "width": 2}, annotation_text=words["level"], annotation_position="top right")
     figure.update_yaxes(categoryorder="array", categoryarray=[title for title, _, _ in reversed(opinions)])
     figure.update_xaxes(type="log", range=[np.log10(0.03), np.log10(130)], tickvals=[0.1, 1, 5, 20, 100], ticktext=["0.1 %", "1 %", "5 %", "20 %", "100 %"])
-    return tidy(figure, height=90 + 28 * len(opinions), x=words["p"])
+    return tidy(figure, height=110 + 28 * len(opinions), x=words["p"].replace(" (", "<br>("))
 
 
 def class_bars(names, probabilities, verdict, words):

@@ -15,6 +15,11 @@ from dashboard.parts.person import remember_person
 # The browser may run the script of an element that it has replaced meanwhile: only the one on the page speaks.
 _SET_LANGUAGE = "export default function(c) { if (c.parentElement.isConnected) document.documentElement.lang = c.data.lang; }"
 
+# Streamlit moves spinners, menus and the sidebar whatever the browser asks for.
+_STILL = """<style>@media (prefers-reduced-motion: reduce) {
+*, *::before, *::after { animation-duration: 1ms !important; animation-iteration-count: 1 !important; transition-duration: 1ms !important; }
+}</style>"""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -50,6 +55,7 @@ def frame():
         facts = packs[chosen].facts
         accuracy, n = (facts["figures"].get(name) for name in ("accuracy", "pictures"))
         st.caption(t("frame.no_labels", n=n, arch=facts["arch"]) if accuracy is None else t("frame.accuracy", accuracy=accuracy, n=n, arch=facts["arch"]))
+    st.html(_STILL)
     st.components.v2.component("document_language", js=_SET_LANGUAGE)(data={"lang": language()}, key=f"document_language_{language()}")
     remember_person()
     pictures.remember_in_link()

@@ -261,7 +261,8 @@ def confusion_tables(context, at):
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(f"**{t('detect.confusion', name=detector_name(context.focus))}**")
-        st.table(pd.DataFrame([[f"{count:,}\u00a0({100 * count / of:.1f}\u00a0%)" for count, of in row] for row in cells], names, called))
+        rows = [[f"{count:,}\u00a0({100 * count / of:.1f}\u00a0%)" for count, of in row] for row in cells]
+        st.table(pd.DataFrame(rows, pd.Index(names, name=t("word.truth")), called))
     with right:
         st.markdown(f"**{t('detect.compared_at')}**")
         rows = [(detector_name(d), f"{line:.5g}", f"{100 * c.tpr:.1f}", f"{100 * c.fpr:.1f}") for d, (line, c) in at.items()]

@@ -6,16 +6,21 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from playwright.sync_api import expect
 
 from core.packs import list_packs
-from tests.soak.server import serving
+from tests.soak.server import ROOT, serving
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+VIEWS = sorted(file.stem for file in (ROOT / "dashboard" / "views").glob("*.py"))
+PAGES = ["" if view == "verdict" else view for view in VIEWS]  # by address; the first page has none
 PATIENCE = 60_000  # ms; two slow cores draw a page in seconds, torch takes some more
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_addoption(parser):
     parser.addoption("--screenshots", action="store_true", help="draw the pictures of the README into docs/screenshots")
+    parser.addoption("--pictures", action="store_true", help="draw the pictures that pages are compared with into tests/browser/pictures")
 
 
 @pytest.hookimpl(trylast=True)
@@ -67,3 +72,18 @@ def settle(page):
     page.wait_for_function("!document.querySelector('[data-testid=stSpinner], [data-stale=true]')", timeout=PATIENCE)
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestIdleCallback(done, {timeout: 2000})))")  # what was just drawn now answers to keys
     assert page.get_by_test_id("stException").count() == 0
+
+
+def drawn(page):
+    """Wait until everything that the page shows has been loaded and drawn: fonts, pictures, charts."""
+    settle(page)
+    page.wait_for_function("""!document.querySelector('[data-testid=stSkeleton]') && [...document.images].every(image => image.complete)
+        && [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg'))""")
+    page.evaluate("document.fonts.ready.then(() => true)")
+
+
+def keep_result(visit, page):
+    """Keep a result from the Detector page."""
+    visit("detector", pack="toybox")
+    page.get_by_role("button", name="Keep this result").click()
+    expect(page.get_by_role("link", name="Kept: open it")).to_be_visible()

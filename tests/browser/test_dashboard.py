@@ -27,7 +27,6 @@ TITLE = "Does the model know what it is looking at?"
 TITLE_KO = "모델은 지금 보는 것을 알고 있을까?"
 SAYS = re.compile(r"^(Known|Unknown)\. ")
 SAYS_KO = re.compile(r"^(아는|모르는) 그림입니다\. ")
-expect.set_options(timeout=60_000)
 
 
 def encoded(image, format="PNG"):
