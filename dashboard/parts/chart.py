@@ -16,7 +16,7 @@ def show(figure, *, alt, table, key, **options):
     """
     event = st.plotly_chart(figure, alt=alt, key=key, config=CONFIG, **options)
     with st.expander(t("chart.table"), icon=":material/table:"):
-        st.dataframe(table, hide_index=True, key=f"{key}_table", alt=alt)
+        st.dataframe(table, hide_index=True, key=f"{key}_table", alt=t("chart.table_alt", finding=alt))
     return event
 
 

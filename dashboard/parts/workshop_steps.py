@@ -144,7 +144,7 @@ def _fitted(path):
     if not chosen.exact:
         st.error(t("workshop.misfit", n=len(chosen.problems), arch=arch_title(arch)), icon=":material/rule:")
         with st.expander(t("workshop.problems"), icon=":material/list:", expanded=True):
-            st.code("\n".join(chosen.problems), language=None, height=240 if len(chosen.problems) > 9 else "content")
+            _lines(chosen.problems, t("workshop.problems"))
         return None
     facts = making.sketched(chosen.arch, chosen.width, chosen.classes, tuple(chosen.options.items()))
     words = {"arch": _title(chosen), "classes": f"{chosen.classes:,}", "blocks": len(facts.blocks), "parameters": f"{facts.parameters:,}"}
@@ -152,8 +152,13 @@ def _fitted(path):
     if others := [title for title, fit in offered.items() if fit.exact and title != name]:
         st.caption(t("workshop.several", names=", ".join(others)))
     with st.expander(t("workshop.blocks"), icon=":material/view_week:"):
-        st.code("\n".join(facts.blocks), language=None, height=240 if len(facts.blocks) > 9 else "content")
+        _lines(facts.blocks, t("workshop.blocks"))
     return str(path), chosen, path.stem if path != EXAMPLE[0] else t("workshop.example_title")
+
+
+def _lines(lines, title):
+    """Draw a list that may be long: as a table, which scrolls by keyboard."""
+    st.dataframe({title: list(lines)}, hide_index=True, alt=title)
 
 
 def _title(fit):

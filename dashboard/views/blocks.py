@@ -200,6 +200,7 @@ def explanation(choice):
             f'selection = select_block(network, images, preprocessing, permutations={choice.shuffles}, mode="{choice.mode}", border="{choice.border}")\n'
             "print(selection.selected, dict(zip(selection.blocks, selection.norm_ratio)))",
             language=None,
+            wrap_lines=True,
         )
         st.caption(t("blocks.code_caption"))
     to_page("views/verdict.py", t("blocks.back"), icon=":material/arrow_back:")

@@ -286,7 +286,7 @@ def explanation(settings, data, ood, level, length):
                 "after = msp(logits_with_norm(unknown.features, c * unknown.norm(block).double(), *reference.head))",
                 f"print(100 * (before >= {level / 100:g}).double().mean().item(), 100 * (after >= {level / 100:g}).double().mean().item())",
             ]
-            st.code("\n".join(lines), language=None)
+            st.code("\n".join(lines), language=None, wrap_lines=True)
             st.caption(t("confidence.code_caption"))
     with st.container(horizontal=True, gap="large"):
         to_page("views/detector.py", t("confidence.back"), icon=":material/arrow_back:")

@@ -300,7 +300,7 @@ def explanation(settings, case, detector, keep, corruption, severity, seed):
             st.markdown(t("corruptions.why_jpeg", quality=seen["jpeg"]))
         st.markdown(t("corruptions.why_sources"))
     with st.expander(t("corruptions.code_title"), icon=":material/code:"):
-        st.code(code(settings, case, detector, keep, seed), language=None)
+        st.code(code(settings, case, detector, keep, seed), language=None, wrap_lines=True)
         st.caption(t("corruptions.code_caption"))
         source = source_of(case.picture_id)[0]
         out = f"{corruption}-{severity}.parquet"

@@ -243,8 +243,10 @@ def score_chart(context, line, keep, finding):
     words |= {"ID": f"● {t('word.ID')}", "OOD": f"◆ {context.set_name(context.ood)}", "says_ID": t("detect.side_ID"), "says_OOD": t("detect.side_OOD")}
     figure = charts.score_histogram(known, unknown, edges, line, words, shown=None if chosen < 0 else chosen)
     rows = [(round(edges[k], 4), round(edges[k + 1], 4), *(int(c[k]) for c in counts)) for k in filled]
-    st.markdown(f"**{t('detect.score_title', name=detector_name(context.focus))}**")
-    show(figure, alt=finding, table=table("range_from range_to known_pictures unknown_pictures", rows), key=key, on_select=clicked, selection_mode="points")
+    title = t("detect.score_title", name=detector_name(context.focus))
+    st.markdown(f"**{title}**")
+    numbers = table("range_from range_to known_pictures unknown_pictures", rows)
+    show(figure, alt=f"{title}. {finding}", table=numbers, key=key, on_select=clicked, selection_mode="points")
     labels = {k: t("detect.range", low=f"{edges[k]:.4g}", high=f"{edges[k + 1]:.4g}", known=counts[0][k], unknown=counts[1][k]) for k in filled}
     labels[-1] = t("detect.range_none")
     k = st.selectbox(t("detect.range_label"), (-1, *filled), format_func=labels.get, key="range", persist_state="session", help=t("detect.range_help"))
@@ -499,6 +501,7 @@ def explanation(context, convention):
             f'print(evaluation.accuracy, figures(evaluation, convention="{convention}")["{context.focus}"])\n'
             "print(block_table(evaluation))",
             language=None,
+            wrap_lines=True,
         )
     with st.container(horizontal=True, gap="large"):
         to_page("views/blocks.py", t("detect.back"), icon=":material/arrow_back:")

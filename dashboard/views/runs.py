@@ -31,7 +31,7 @@ def main():
         return
     if not listed and chosen["run"] is None:
         st.info(t("runs.empty"), icon=":material/inventory_2:")
-        st.code("python -m core bench --pack toybox --id toybox:test --ood near=toybox:near", language=None)
+        st.code("python -m core bench --pack toybox --id toybox:test --ood near=toybox:near", language=None, wrap_lines=True)
         to_page("views/detector.py", t("runs.measure"), icon=":material/query_stats:")
         return
     names = {run.id: _title(run) for run in [*listed, *filter(None, chosen.values())]}

@@ -455,14 +455,14 @@ def explanation(context):
             f'    for measured in (reference.unknown["{context.ood}"], reference.held_out):',
             "        print(100 * msp(measured.logits.double()).mean().item())",
         ]
-        st.code("\n".join(lines), language=None)
+        st.code("\n".join(lines), language=None, wrap_lines=True)
         st.caption(t("training.code_caption"))
 
 
 def empty():
     """Say what to do where no two packs can be compared."""
     st.info(t("training.empty"), icon=":material/folder_off:")
-    st.code("\n".join(COMMAND.format(method=method) for method in ("standard", METHOD)), language=None)
+    st.code("\n".join(COMMAND.format(method=method) for method in ("standard", METHOD)), language=None, wrap_lines=True)
     st.caption(t("training.empty_caption"))
 
 

@@ -218,7 +218,7 @@ def explanation(settings, chosen):
             f'rule = trust.rule("{score}", risk={risk:g}, share={share:g}{of})',
             f'print(rule, trust.outcome(rule, "{score}", share={share:g}{of}))',
         ]
-        st.code("\n".join(lines), language=None)
+        st.code("\n".join(lines), language=None, wrap_lines=True)
 
 
 def percent(fraction):

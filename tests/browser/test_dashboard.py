@@ -13,12 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from core.packs import describe
-from tests.browser.conftest import settle
+from tests.browser.conftest import faults, keep_result, settle
 from tests.soak.server import ROOT
 
 pytestmark = pytest.mark.browser
@@ -60,12 +59,6 @@ def query(page):
 
 def words(page):
     return page.get_by_text(SAYS)
-
-
-def grave(page):
-    """Return the serious faults of accessibility that axe finds."""
-    found = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-    return [f"{v['id']}: {v['help']}: {n['html'][:200]}" for v in found for n in v["nodes"]]
 
 
 def test_start_page_says_a_verdict(visit):
@@ -291,16 +284,8 @@ def test_bringing_pictures_can_be_cancelled_and_survives_a_reload(visit):
     expect(page.get_by_role("heading", name=re.compile("detectors on noise, uniform"))).to_be_visible()
 
 
-def keep(visit):
-    """Keep a result from the Detector page. Returns: the page."""
-    page = visit("detector", pack="toybox")
-    page.get_by_role("button", name="Keep this result").click()
-    expect(page.get_by_role("link", name="Kept: open it")).to_be_visible()
-    return page
-
-
-def test_a_kept_result_is_opened_again(visit):
-    page = keep(visit)
+def test_a_kept_result_is_opened_again(visit, page):
+    keep_result(visit, page)
     page.get_by_role("link", name="Kept: open it").click()
     expect(page).to_have_url(re.compile("/runs"))
     settle(page)
@@ -467,7 +452,7 @@ def test_why_shows_the_evidence_of_any_block_and_the_report_says_it_in_both_lang
     expect(chart.get_by_text(re.compile("of the evidence on duck"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"alone: duck"))).to_be_visible(timeout=100_000)  # from the background
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=100_000)
-    assert not grave(page)
+    assert faults(page) == []
     for language, name in (("English", "Download a report"), ("한국어", "보고서 내려받기")):
         page.get_by_role("radio", name=language).click()
         settle(page)
@@ -497,39 +482,6 @@ def test_walk_the_tour_by_the_arrow_keys(visit):
         page.get_by_role("button", name="Download the worksheet").click()
     sheet = Path(download.value.path()).read_text("utf-8")
     assert f"{urlsplit(page.url).netloc}/tour?" in sheet and all(title in sheet for title in titles)
-
-
-PAGES = ["", "tour", "blocks", "detector", "confidence", "trust", "training", "adaptation", "corruptions", "workshop", "runs", "status"]
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious_and_a_phone_needs_no_scrolling_sideways(visit, page, path):
-    if path == "runs":
-        keep(visit)
-    visit(path, **({"a1": "shown"} if path == "tour" else {}))
-    seen = page.get_by_test_id("stImage" if path == "workshop" else "stPlotlyChart")
-    expect(seen.first).to_be_visible()  # an empty page has no faults
-    background = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-    drawn = page.evaluate(background)
-    assert not grave(page)
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{background} != '{drawn}'")
-    settle(page)
-    assert not grave(page)
-    page.set_viewport_size({"width": 390, "height": 844})
-    settle(page)
-    page.wait_for_timeout(300)  # charts take their new width a moment later
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
-
-
-def test_nothing_is_asked_of_the_internet(visit, page, server):
-    asked, broken = set(), []
-    page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
-    page.on("pageerror", lambda error: broken.append(str(error)))
-    for path in PAGES:
-        visit(path)
-    assert asked - {"", urlsplit(server[0]).netloc} == set()
-    assert broken == []
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -576,7 +528,3 @@ def test_screenshots_of_the_readme(visit, page, request, name, pack, language):
     folder = ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"{name}-{language}.png")
-
-
-def test_the_server_logged_no_stack_trace(server):
-    assert "Traceback" not in server[1].read_text()

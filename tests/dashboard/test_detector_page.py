@@ -90,8 +90,8 @@ def keys(page, start):
 
 
 def data(page, alt):
-    """Return the first table of this alternative text; that below a chart has the chart's."""
-    return next(d.value for d in page.dataframe if d.proto.alt == alt)
+    """Return the first table of this alternative text; that below a chart ends with the chart's."""
+    return next(d.value for d in page.dataframe if d.proto.alt.endswith(alt))
 
 
 def seen(page):
