@@ -13,6 +13,7 @@ import zipfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ LAYOUT = 1  # of the tables; a store that says more was made by a newer version
 _WAIT = 30  # seconds for another's write to end
 _LOCK = 0x626C6F636B  # Postgres: whoever makes the tables holds this advisory lock
 _BUGS = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+_NO_ROOM = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
 _FORBIDDEN = "42501"  # the SQLSTATE of insufficient privilege, which a person can mend
 
 _tables = sa.MetaData()  # named so that a database may hold other things too
@@ -86,6 +88,7 @@ class Store:
         self._place, self._password = _place(url), url.password
         try:
             self._engine = _engine(url)
+            self._reader = _engine(url, reads=True) if url.get_backend_name() == "sqlite" else self._engine
         except ImportError as error:
             raise InputError("Postgres needs its driver; run pip install 'psycopg[binary]'.", key="runs.driver") from error
         except OSError as error:
@@ -100,6 +103,7 @@ class Store:
     def close(self):
         """Let go of the database."""
         self._engine.dispose()
+        self._reader.dispose()
 
     def add(self, kind, result, *, title="", made_by=None, arrays=None, id=None, owner=None):
         """Store a result: all of it or, if anything fails, nothing.
@@ -169,7 +173,7 @@ class Store:
     def _transaction(self, *, writes=False):
         """Yield a connection in a transaction, the tables being there; what the database cannot do becomes an `InputError`."""
         try:
-            with self._engine.connect() as connection:
+            with (self._engine if writes else self._reader).connect() as connection:
                 with connection.begin():
                     there = sa.inspect(connection).has_table(_owners.name)  # the youngest of them
                 if not there:
@@ -199,7 +203,8 @@ class Store:
         if self._password and self._password in reason:
             reason = "it does not let us in"
         return InputError(
-            f"The store of runs at {self._place} cannot be used: {reason}; see that it is there and may be written, or name another in BLOCKSCOPE_RUNS.",
+            f"The store of runs at {self._place} cannot be used: {reason}; "
+            "see that it is there, has room and may be written, or name another in BLOCKSCOPE_RUNS.",
             key="runs.unreachable",
             place=self._place,
             reason=reason,
@@ -241,17 +246,33 @@ def _place(url):
     return url.set(query={k: v for k, v in url.query.items() if k in ("host", "port")}).render_as_string(hide_password=True)
 
 
-def _engine(url):
+def _engine(url, *, reads=False):
     if url.get_backend_name() != "sqlite":
         patience = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
         return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=patience)
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # The file is opened for each transaction: a kept connection would go on writing to a file that somebody has replaced.
     # Without an isolation level Python's sqlite3 begins no transactions of its own; `_begin` does.
-    engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args={"timeout": _WAIT, "isolation_level": None})
+    options = {"timeout": _WAIT, "isolation_level": None}
+    how = {"creator": partial(_open_to_read, url.database, options)} if reads else {"connect_args": options}
+    engine = sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, **how)
     sa.event.listen(engine, "connect", _use_wal)
     sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _open_to_read(file, options):
+    """Open a SQLite file, on a disk that is full or may only be read as one that nobody writes: else SQLite wants room for its log even then."""
+    connection = sqlite3.connect(file, **options)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        log = Path(f"{file}-wal")  # what is in it, only those see who open the file as usual
+        if error.sqlite_errorcode & 0xFF not in _NO_ROOM or not Path(file).is_file() or (log.is_file() and log.stat().st_size):
+            return connection
+        connection.close()
+        return sqlite3.connect(f"{Path(file).absolute().as_uri()}?immutable=1", uri=True, **options)
+    return connection
 
 
 def _use_wal(connection, _):

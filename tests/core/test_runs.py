@@ -2,12 +2,9 @@
 
 import json
 import os
-import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -20,65 +17,19 @@ import sqlalchemy as sa
 from core import runs
 from core.errors import InputError
 from core.runs import Store
+from tests.postgres import PASSWORD, Missing, Postgres
 
 ROOT = Path(__file__).parents[2]
-PASSWORD = "pass:w0rd"
 
 
 @pytest.fixture(scope="session")
 def postgres():
-    """Start a Postgres server of our own that listens on a socket in its folder. Returns: a function that makes an empty database: its URL."""
-    beside = [str(f) for f in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
-    path = os.pathsep.join([os.environ.get("PATH", ""), *beside])
-    initdb, server = (shutil.which(name, path=path) for name in ("initdb", "postgres"))
-    if not (initdb and server):
-        pytest.skip("no Postgres here: tools/install_postgres.sh installs one")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short, as the name of a socket must be; not pytest's, which only its user may enter
-    as_user = {"cwd": folder, "stdin": subprocess.DEVNULL, "env": {"PATH": path, "LC_ALL": "C", "TZ": "Asia/Seoul"}}
-    process = None
+    """Start a Postgres server of our own. Returns: a function that makes an empty database: its URL."""
     try:
-        (folder / "password").write_text(PASSWORD)
-        (folder / "password").chmod(0o644)  # in a folder that only its owner may enter
-        make = [initdb, "-D", "data", "-U", "us", "--pwfile=password", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"]
-        try:
-            if os.getuid() == 0:  # Postgres refuses to run as root
-                shutil.chown(folder, "postgres", "postgres")
-                as_user |= {"user": "postgres", "group": "postgres", "extra_groups": []}
-            subprocess.run(make, capture_output=True, text=True, check=True, **as_user)
-            with (folder / "log").open("w") as log:
-                options = ["-D", "data", "-k", str(folder), "-h", "", "-F", "-c", "shared_buffers=16MB"]
-                process = subprocess.Popen([server, *options], stdout=log, stderr=log, **as_user)
-        except (LookupError, OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"Postgres cannot be started here: {error} {getattr(error, 'stderr', '')[-500:]}")
-        url = sa.URL.create("postgresql+psycopg", "us", PASSWORD, database="postgres", query={"host": str(folder)})
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                engine.connect().close()
-                break
-            except sa.exc.OperationalError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.skip(f"Postgres cannot be started here: {(folder / 'log').read_text()[-500:]}")
-                time.sleep(0.05)
-        count = iter(range(10**6))
-
-        def database():
-            name = f"test{next(count)}"
-            with engine.connect() as connection:
-                connection.execute(sa.text(f"CREATE DATABASE {name}"))
-            return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-
-        yield database
-    finally:
-        if process is not None:
-            process.send_signal(signal.SIGINT)  # Postgres: part from whoever is connected, and stop
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGQUIT)
-                process.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+        with Postgres() as server:
+            yield server.database
+    except Missing as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -334,6 +285,21 @@ def test_a_busy_store_is_said(tmp_path, monkeypatch):
         other.execute("SELECT * FROM blockscope_runs").fetchone()
         assert len(store.list()) == 2, "who reads does not mind that the file cannot be changed over to the log now"
         other.close()
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["full", "read-only"])
+def test_a_disk_that_takes_nothing_still_shows_what_was_kept(full):
+    from tests.soak.disks import NotTried, disk
+
+    try:
+        with disk(full=full) as place, Store(f"sqlite:///{place}/runs.sqlite") as store:
+            assert [run.result for run in store.list()] == [{"old": True}] and store.arrays(store.list()[0].id) == {}
+            with pytest.raises(InputError, match="has room and may be written") as caught:
+                store.add("bench", {"x": 1})
+            assert caught.value.key == "runs.unreachable"
+            assert [run.result for run in store.list()] == [{"old": True}]
+    except NotTried as reason:
+        pytest.skip(str(reason))
 
 
 def test_a_file_that_was_taken_away_is_made_anew(tmp_path):
