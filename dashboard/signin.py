@@ -41,14 +41,14 @@ def providers():
 def inside():
     """Tell whether this person may see pages."""
     try:
-        return not providers() or (_signed_in() and _listed(USERS))
+        return not providers() or (signed_in() and _listed(USERS))
     except InputError:
         return False
 
 
 def administers():
     """Tell whether this person may see the page about the server: everybody inside, unless `BLOCKSCOPE_ADMINS` names some."""
-    return inside() and (not os.environ.get(ADMINS) or (_signed_in() and _listed(ADMINS)))
+    return inside() and (not os.environ.get(ADMINS) or (signed_in() and _listed(ADMINS)))
 
 
 def door():
@@ -59,7 +59,7 @@ def door():
     except InputError as error:
         st.error(explain(error), icon=":material/key_off:")
         return
-    if _signed_in():
+    if signed_in():
         st.error(t("signin.refused", who=_address() or t("signin.nobody")), icon=":material/block:")
         st.button(t("signin.other"), icon=":material/logout:", on_click=st.logout)
         return
@@ -94,7 +94,8 @@ def _section():
         return None
 
 
-def _signed_in():
+def signed_in():
+    """Tell whether somebody has signed in."""
     return bool(st.user.get("is_logged_in"))
 
 

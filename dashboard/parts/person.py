@@ -9,6 +9,7 @@ import streamlit as st
 from core.errors import InputError
 from dashboard import compute
 from dashboard.language import explain, t
+from dashboard.signin import signed_in
 
 COOKIE = "blockscope_person"
 YEAR = 365 * 24 * 3600  # seconds
@@ -43,19 +44,15 @@ def _forget(run_id, then):
 
 def remember_person():
     """Let the browser carry the name, so that the next visit finds what this one kept."""
-    if not _signed_in() and _carried() is None:
+    if not signed_in() and _carried() is None:
         data = {"name": COOKIE, "value": _person(), "seconds": YEAR}
         st.components.v2.component("person", js=_SET)(data=data, key="person_cookie")
 
 
 def _person():
-    if _signed_in():
+    if signed_in():
         return f"user:{st.user.get('iss', '')}:{st.user.get('sub') or st.user.get('email')}"
     return _carried() or st.session_state.setdefault("person", secrets.token_urlsafe(24))
-
-
-def _signed_in():
-    return bool(st.user.get("is_logged_in"))
 
 
 def _carried():

@@ -157,7 +157,7 @@ async def _database(address, database, tries):
 async def _leave(address, count):
     """Close connections while pages are drawn and files are sent."""
     random = Random(0)
-    for n in range(count):
+    for _ in range(count):
         async with Visitor(address) as visitor:
             drawing = asyncio.create_task(visitor.open(random.choice(PAGES)))
             await asyncio.sleep(random.uniform(0, 1))

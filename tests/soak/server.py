@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import resident
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -25,7 +27,7 @@ class Server:
     @property
     def memory(self):
         """Return the resident bytes of the server and of the processes that it has started."""
-        return sum(_resident(pid) for pid in _family(self.process.pid))
+        return sum(resident.used(pid) or 0 for pid in _family(self.process.pid))
 
 
 @contextmanager
@@ -72,10 +74,3 @@ def _family(pid):
     except OSError:  # it has just ended
         started = []
     return [pid, *(one for child in started for one in _family(child))]
-
-
-def _resident(pid):
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
