@@ -10,9 +10,9 @@ TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)  #
 def latencies(rows, words):
     """Draw each page's median and 95th percentile on a logarithmic axis.
 
-    Args: rows: [(title, runs, median, p95)] in seconds, the first on top; words: keys "median", "p95", "seconds", "runs".
+    Args: rows: [(title, runs, median, p95)] in seconds, the first on top; words: keys "median", "p95", "seconds".
     """
-    titles = [f"{title} ({runs:,} {words['runs']})" for title, runs, _, _ in rows]
+    titles = [f"{title}, {runs:,}×" for title, runs, _, _ in rows]
     figure = go.Figure()
     ends = [value for _, _, median, p95 in rows for value in (median, p95, None)]
     figure.add_scatter(

@@ -33,7 +33,7 @@ def figures():
     now, minutes = serving.state(), serving.RECENT // 60
     finding = said(now, minutes)
     st.header(finding)
-    numbers(now)
+    numbers(now, minutes)
     pages(now, minutes)
     rest(now, finding)
     st.download_button(
@@ -61,34 +61,35 @@ def said(now, minutes):
     return t("status.slow" if now.median > SLOW else "status.well", people=people, median=f"{now.median:.1f}")
 
 
-def numbers(now):
+def numbers(now, minutes):
     """Draw the four figures that are looked at first."""
     running = sum(queue.running for queue in now.queues)
     memory = t("status.unknown") if now.used is None else gigabytes(now.used)
     beside = None if now.limit is None else t("status.of", limit=gigabytes(now.limit))
     connected = t("status.unknown") if now.connected is None else f"{now.connected:,}"
     found = {
-        "connected": (connected, t("status.lately", n=now.people)),
-        "median": (t("status.unknown") if now.median is None else f"{now.median:.2f} s", None),
+        "connected": (connected, t("status.lately", n=now.people, minutes=minutes)),
+        "median": (t("status.unknown") if now.median is None else t("status.in_seconds", value=f"{now.median:.2f}"), t("status.median_means", minutes=minutes)),
         "queue": (f"{running} + {now.waiting}", t("status.queue_means")),
-        "memory": (memory, beside),
+        "memory": (memory, beside or t("status.memory_means")),
     }
     with st.grid(min_column_width=170, gap="small"):
         for name, (value, more) in found.items():
-            with st.container(gap="xxsmall", border=True):
+            with st.container(gap="xxsmall", border=True, height="stretch"):
                 st.metric(t(f"status.{name}"), value)
-                st.caption(more or t(f"status.{name}_means"))
+                st.caption(more)
 
 
 def pages(now, minutes):
     """Draw how long pages took and how many were asked for."""
-    rows = [(t(f"{KEYS.get(page.page, page.page)}.page"), page.runs, page.failed, page.median, page.p95) for page in now.pages]
+    slow_first = sorted(now.pages, key=lambda page: page.p95 or 0, reverse=True)
+    rows = [(t(f"{KEYS.get(page.page, page.page)}.page"), page.runs, page.failed, page.median, page.p95) for page in slow_first]
     drawn = [(title, runs, median, p95) for title, runs, _, median, p95 in rows if median is not None]
     if not drawn:
         st.info(t("status.no_page", minutes=minutes), icon=":material/hourglass_empty:")
         return
-    slowest = max(drawn, key=lambda row: row[3])
-    finding = t("status.slowest", page=slowest[0], p95=f"{slowest[3]:.1f}", minutes=minutes)
+    slowest, *_, p95 = drawn[0]
+    finding = t("status.slowest", page=slowest, p95=f"{p95:.1f}", minutes=minutes)
     st.subheader(finding)
     words = {name: t(f"status.{name}") for name in ("p95", "seconds", "runs", "minutes")} | {"median": t("status.median_mark")}
     cells = [(title, runs, failed, *(None if value is None else round(value, 3) for value in of)) for title, runs, failed, *of in rows]
@@ -104,7 +105,9 @@ def rest(now, finding):
     st.subheader(t("status.rest"))
     found, asked = now.caches
     rows = [(t(f"status.{queue.kind}"), t("status.line", running=queue.running, waiting=queue.waiting)) for queue in now.queues]
-    rows += [(t("status.device"), t("status.device_used", name=name, used=gigabytes(used), total=gigabytes(all))) for name, (used, all) in now.devices.items()]
+    rows += [
+        (t("status.device"), t("status.device_used", name=name, used=gigabytes(used), total=gigabytes(total))) for name, (used, total) in now.devices.items()
+    ]
     rows += [] if now.devices else [(t("status.device"), t("status.cpu"))]
     rows += [(t("status.caches"), t("status.caches_found", percent=f"{100 * found / asked:.0f}", n=asked))] if asked else []
     rows += [(t("status.uptime"), lasting(now.uptime)), (t("status.as_of"), f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")]

@@ -28,12 +28,12 @@ def test_all_is_well(visit, language):
     page, words = visit(language=language), catalogue(language)
     assert page.title[0].value == words["status.title"]
     assert page.header[0].value == words["status.well"].format(people=3, median="0.4")
-    assert [metric.value for metric in page.metric] == ["3", "0.44 s", "5 + 0", "2.0 GiB"]
+    assert [metric.value for metric in page.metric] == ["3", words["status.in_seconds"].format(value="0.44"), "5 + 0", "2.0 GiB"]
     finding = words["status.slowest"].format(page=words["adapt.page"], p95="7.2", minutes=15)
     assert [s.value for s in page.subheader][:2] == [finding, words["status.total"].format(n=24, minutes=15)]
     table, by_minute, rest = (frame.value for frame in page.dataframe)
-    assert table.iloc[:, 0].tolist() == [words[f"{name}.page"] for name in ("verdict", "adapt", "blocks")]
-    assert table.iloc[0, 1:].tolist() == [20, 0, 0.41, 1.2] and by_minute.iloc[:, 1].sum() == 24
+    assert table.iloc[:, 0].tolist() == [words[f"{name}.page"] for name in ("adapt", "verdict", "blocks")]
+    assert table.iloc[1, 1:].tolist() == [20, 0, 0.41, 1.2] and by_minute.iloc[:, 1].sum() == 24
     told = dict(rest.to_numpy().tolist())
     assert told[words["status.device"]] == words["status.device_used"].format(name="0: H100", used="1.0 GiB", total="80.0 GiB")
     assert told[words["status.uptime"]] == words["status.days"].format(days=1, hours=1) and told["python"]
