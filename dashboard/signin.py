@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.errors import InputError
 from dashboard.language import explain, t
+from dashboard.parts.document import tell_language
 
 USERS, ADMINS = "BLOCKSCOPE_USERS", "BLOCKSCOPE_ADMINS"
 
@@ -53,6 +54,7 @@ def administers():
 
 def door():
     """Draw the way in for whoever is not inside: the sentence that says why, and the buttons to sign in or out."""
+    tell_language()
     st.title(t("signin.title"))
     try:
         ways = providers()
@@ -65,8 +67,8 @@ def door():
         return
     st.markdown(t("signin.why"))
     for way in ways:
-        words = t("signin.in") if way is None else t("signin.in_with", name=way)
-        st.button(words, icon=":material/login:", type="primary", key=f"signin_{way}", on_click=st.login, args=(way,) if way else ())
+        words = t("signin.in") if way is None else t("signin.in_with", name=way.capitalize())
+        st.button(words, icon=":material/login:", key=f"signin_{way}", on_click=st.login, args=(way,) if way else ())
 
 
 def way_out():

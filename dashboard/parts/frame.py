@@ -6,14 +6,12 @@ import streamlit as st
 
 from core.errors import InputError
 from dashboard import compute
-from dashboard.language import LANGUAGES, browser_language, explain, language, t
+from dashboard.language import LANGUAGES, browser_language, explain, t
 from dashboard.parts import own, pictures
+from dashboard.parts.document import tell_language
 from dashboard.parts.families import pack_titles
 from dashboard.parts.link import remember
 from dashboard.parts.person import remember_person
-
-# The browser may run the script of an element that it has replaced meanwhile: only the one on the page speaks.
-_SET_LANGUAGE = "export default function(c) { if (c.parentElement.isConnected) document.documentElement.lang = c.data.lang; }"
 
 # Streamlit moves spinners, menus and the sidebar whatever the browser asks for.
 _STILL = """<style>@media (prefers-reduced-motion: reduce) {
@@ -56,7 +54,7 @@ def frame():
         accuracy, n = (facts["figures"].get(name) for name in ("accuracy", "pictures"))
         st.caption(t("frame.no_labels", n=n, arch=facts["arch"]) if accuracy is None else t("frame.accuracy", accuracy=accuracy, n=n, arch=facts["arch"]))
     st.html(_STILL)
-    st.components.v2.component("document_language", js=_SET_LANGUAGE)(data={"lang": language()}, key=f"document_language_{language()}")
+    tell_language()
     remember_person()
     pictures.remember_in_link()
     return Frame(chosen, facts)

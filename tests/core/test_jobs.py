@@ -123,3 +123,21 @@ def test_a_piece_of_work_that_fails_leaves_its_line():
     assert str(jobs.start(work).wait(5).error) == "Wrong."
     line.join("next")
     assert line.ahead("next") == 0
+
+
+def test_what_becomes_of_a_job_is_logged_under_its_name_without_its_words(caplog):
+    def diary(job, how):
+        if how == "refuse":
+            raise InputError("diary.png is no picture.", key="picture.not_a_picture")
+        if how == "fail":
+            raise KeyError("diary.png")
+        if how == "stop":
+            job.stop.set()
+            job.report(1, 2)
+
+    with caplog.at_level("INFO", "core.jobs"):
+        for how in ("work", "refuse", "fail", "stop"):
+            jobs.start(diary, how)._thread.join(5)
+    ends = [record for record in caplog.records if record.message == "job ended"]
+    assert [record.ended for record in ends] == ["done", "refused", "failed", "stopped"] and ends[1].key == "picture.not_a_picture"
+    assert all(record.job == "diary" and record.seconds >= 0 for record in ends) and not any("png" in record.message for record in caplog.records)

@@ -65,6 +65,7 @@ def test_with_a_section_a_stranger_sees_the_door_alone(as_if, language):
 def test_each_named_provider_has_its_button(as_if):
     as_if({**AUTH, "google": {"client_id": "c"}, "client_kwargs": {"scope": "openid"}})
     assert signin.providers() == (None, "google")
+    assert [button.label for button in knock().button] == ["Sign in", "Sign in with Google"]
     del_default = {name: value for name, value in AUTH.items() if not name.startswith("client")}
     as_if({**del_default, "keycloak": {"client_id": "c"}})
     assert signin.providers() == ("keycloak",)

@@ -68,7 +68,13 @@ def picture():
 
 def test_nothing_starts_before_something_is_asked_for():
     one = Apart()
-    assert one.look("") is None and one.look("name") is None and one.control("name", "pause") is None and one.judge("name", picture()) == {}
+    assert (
+        one.look("") is None
+        and one.look("name") is None
+        and one.control("name", "pause") is None
+        and one.held() == (0, 0)
+        and one.judge("name", picture()) == {}
+    )
     assert one.pid is None
     one.close()
 
@@ -107,8 +113,9 @@ def test_an_error_crosses_with_its_key_and_values(apart):
 def test_a_run_is_cancelled_from_here(apart):
     name = apart.start(replace(PLAN, limit=480, methods=("source", "bn")))
     apart.control(name, "pause")
+    assert apart.held() == (1, 0)
     apart.control(name, "cancel")
-    assert wait_for_end(apart, name).state == "cancelled"
+    assert wait_for_end(apart, name).state == "cancelled" and apart.held() == (0, 0)
 
 
 def test_a_bug_over_there_is_raised_here_and_the_process_goes_on(apart, ended):
