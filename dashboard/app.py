@@ -8,6 +8,8 @@ from dashboard import serving, signin
 from dashboard.language import t
 
 st.set_page_config(page_title="Blockscope", page_icon=str(Path(__file__).parents[1] / "assets" / "icon.png"), layout="wide")
+inside = signin.inside()
+status = st.Page("views/status.py", title=t("status.page"), icon=":material/monitor_heart:", url_path="status")
 page = st.navigation(
     [
         st.Page("views/verdict.py", title=t("verdict.page"), icon=":material/center_focus_strong:", url_path="verdict", default=True),
@@ -21,11 +23,15 @@ page = st.navigation(
         st.Page("views/adaptation.py", title=t("adapt.page"), icon=":material/autorenew:", url_path="adaptation"),
         st.Page("views/workshop.py", title=t("workshop.page"), icon=":material/construction:", url_path="workshop"),
         st.Page("views/runs.py", title=t("runs.page"), icon=":material/inventory_2:", url_path="runs"),
-        *([st.Page("views/status.py", title=t("status.page"), icon=":material/monitor_heart:", url_path="status")] if signin.administers() else []),
+        *(
+            [st.Page("views/status.py", title=t("status.page"), icon=":material/monitor_heart:", url_path="status")]
+            if signin.administers() or not inside
+            else []
+        ),
     ],
-    position="sidebar" if signin.inside() else "hidden",
+    position="sidebar" if inside else "hidden",
 )
-if signin.inside():
+if inside:
     signin.way_out()
     serving.run(page)
 else:
