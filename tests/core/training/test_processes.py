@@ -1,9 +1,11 @@
 """Two processes on one machine train as one does; alone nothing is exchanged."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from core.training.processes import average_, count, processes, rank
@@ -34,12 +36,20 @@ with processes(torch.device("cpu")) as device:
 
 
 def trained(folder, *launcher):
+    """Train by the script, in this process or in those of a launcher. Returns: {weights, loss, accuracy}."""
     file = folder / ("two.pt" if launcher else "one.pt")
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    command = [sys.executable, *launcher, str(script), str(file)]
-    done = subprocess.run(command, cwd=ROOT, env=None, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    if launcher:
+        command = [sys.executable, *launcher, str(script), str(file)]
+        done = subprocess.run(command, cwd=ROOT, env=None, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+    else:
+        threads = torch.get_num_threads()
+        with torch.random.fork_rng(devices=[]), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [str(script), str(file)])
+            runpy.run_path(str(script))
+        torch.set_num_threads(threads)
     return torch.load(file, weights_only=True)
 
 
