@@ -14,6 +14,7 @@ from core.errors import InputError
 from core.packs import describe, list_packs
 from dashboard.caches import per_picture
 
+RESAMPLES = 500  # of a set's pictures, for the intervals of its figures
 SHARES = tuple(n / 20 for n in range(21))  # of a picture in the blend with its adversarial copy
 
 
@@ -161,7 +162,7 @@ def _with_extra(pack_name, jobs, _extra):
 
 def figures(bench, convention, *, intervals=False):
     """Return every metric of every detector on every set, as `core.evaluation.figures` does; with `ci` it takes seconds."""
-    return _figures(bench.key, convention, 500 if intervals else 0, bench.evaluation)
+    return _figures(bench.key, convention, RESAMPLES if intervals else 0, bench.evaluation)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

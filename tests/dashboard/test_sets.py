@@ -17,11 +17,18 @@ from core.images.preprocess import stack
 from core.images.sources import Item, open_source
 from core.packs import list_packs
 from core.verdict import Judge
+from dashboard import compute
 from dashboard.language import LANGUAGES, catalogue
 from dashboard.parts import sets
 from tests.dashboard.pages import healthy, open_page
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Spare the intervals, which every new set is given and no test here reads, most of their seconds."""
+    monkeypatch.setattr(compute, "RESAMPLES", 20)
 
 
 @pytest.fixture
