@@ -82,7 +82,8 @@ def describe(name_or_folder):
     if not _is_file(file):
         raise unknown("pack", str(name_or_folder), [f.parent.name for root in pack_folders() for f in root.glob("[!.]*/pack.toml")])
     try:
-        facts = _facts(file, _stamp(file))
+        stamp = _stamp(file)
+        facts = _facts(file, stamp)
     except (ValueError, RecursionError, OSError) as error:  # ValueError: also a number of too many digits
         raise InputError(f"{file} is not valid TOML ({error}); build the pack again.", key="pack.damaged", name=folder.name) from error
     if facts.get("format", FORMAT) != FORMAT:
@@ -90,7 +91,7 @@ def describe(name_or_folder):
             f"{file} has format {str(facts['format'])[:20]}, this version reads {FORMAT}; build the pack again.", key="pack.format", name=folder.name
         )
     try:
-        check_facts(facts)
+        _check(file, stamp)
     except ValueError as error:
         raise InputError(f"{file} is damaged: {error}; build the pack again.", key="pack.damaged", name=folder.name) from error
     return Description(folder.name, folder, facts)
@@ -105,6 +106,11 @@ def _facts(file, stamp):
     if DEEP.search(text):
         raise ValueError("a key has more than 20 parts")
     return tomllib.loads(text)
+
+
+@lru_cache(maxsize=256)
+def _check(file, stamp):
+    check_facts(_facts(file, stamp))
 
 
 def _stamp(file):
