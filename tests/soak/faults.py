@@ -47,7 +47,7 @@ def rows(seconds):
 
 
 def memory_row():
-    """Measure on devices with memory for few pictures at once, and on a real GPU where there is one. Returns: `Row`."""
+    """Measure with a network that has memory for few pictures at once; tests/core/test_memory.py fills a real GPU where there is one. Returns: `Row`."""
     network, see = create("cifar_resnet20", width=4).eval(), Preprocessing(32)
     images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     expected, wrong, sizes = probe_all(network, images, see, batch_size=1).logits, [], (1, 2, 3, 5, 8)
@@ -60,10 +60,8 @@ def memory_row():
         wrong.append("memory for none: no sentence")
     except InputError:
         pass
-    gpu = "a GPU too" if torch.cuda.is_available() else "no GPU here"
-    return Row(
-        "faults", "memory for a few pictures at once, or none", len(sizes) + 1, len(wrong), "; ".join(wrong) or f"the same numbers, or a sentence; {gpu}"
-    )
+    seen = "; ".join(wrong) or "the same numbers, and a sentence where there is none; no GPU was filled here"
+    return Row("faults", "memory for a few pictures at once, or none", len(sizes) + 1, len(wrong), seen)
 
 
 class _Around(torch.nn.Module):
@@ -191,7 +189,9 @@ async def _interrupted(address, names):
         page, steps["training"] = await _says(visitor.open("training", training=names["training"]), "interrupted")
         if page is not None:
             resume = next((key for key in page.widgets if key.startswith("live_") and key.endswith("_resume")), None)
-            _, steps["its resume"] = (None, "no button") if resume is None else await _says(visitor.choose(page, resume, True))
+            page, steps["its resume"] = (None, "no button") if resume is None else await _says(visitor.choose(page, resume, True))
+            if page is not None and page.says("interrupted"):
+                steps["its resume"] = "is still interrupted"
         page, steps["adaptation"] = await _says(visitor.open("adaptation", adaptation=names["adaptation"]), "Interrupted")
         if page is not None and "adapt_again" in page.widgets:
             _, steps["its start"] = await _says(visitor.choose(page, "adapt_again", True))
