@@ -23,6 +23,7 @@ STYLES = ("", "plain", "json")  # by default warnings alone, as text; else every
 FIELDS = ("session", "page", "command", "path", "job", "ended", "seconds", "files", "bytes", "status", "key")  # that records may carry
 OURS = ("core", "dashboard", "blockscope")
 SERVERS = ("uvicorn", "uvicorn.error")
+SENDER, GONE = "streamlit.web.server.starlette.starlette_websocket", "WebSocketDisconnected"  # who sends to browsers, and Starlette's word for one that left
 KEPT = 1000  # records in memory
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 ROOT = Path(__file__).parents[1]
@@ -125,11 +126,18 @@ def _adopt():
         logger.handlers.clear()
         logger.setLevel(logging.WARNING)  # else each connection is told
         logger.propagate = True
+    for name in (*SERVERS, SENDER):
+        logging.getLogger(name).addFilter(_matters)
     for logger in tuple(logging.Logger.manager.loggerDict.values()):
         own = getattr(logger, "streamlit_console_handler", None)
         if own is not None and own in logger.handlers:
             logger.removeHandler(own)
             logger.propagate = True
+
+
+def _matters(record):
+    """Tell whether a record is more than that a browser has gone while something was sent to it, which Streamlit and its server tell by a stack trace."""
+    return not (record.exc_info and record.exc_info[0] is not None and record.exc_info[0].__name__ == GONE)
 
 
 def _json(record):

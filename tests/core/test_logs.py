@@ -97,6 +97,19 @@ def test_loggers_that_write_for_themselves_write_once(root, monkeypatch, capsys)
     assert json.loads(line)["message"] == "once"
 
 
+@pytest.mark.parametrize("name", ["uvicorn.error", logs.SENDER])
+def test_a_browser_that_left_leaves_no_trace(root, name):
+    from starlette.websockets import WebSocketDisconnected
+
+    logs.set_up(keep=True)
+    logging.getLogger(name).error(
+        "Exception in ASGI application", exc_info=raised(WebSocketDisconnected('Cannot call "send" once a close message has been sent.'))
+    )
+    assert logs.latest() == []
+    logging.getLogger(name).error("Exception in ASGI application", exc_info=raised(RuntimeError("something else")))
+    assert [json.loads(line)["error"]["type"] for line in logs.latest()] == ["RuntimeError"]
+
+
 def test_another_style_gets_a_sentence(root, monkeypatch):
     monkeypatch.setenv(logs.VARIABLE, "xml")
     with pytest.raises(InputError, match="BLOCKSCOPE_LOG is 'xml'; say plain or json") as caught:
