@@ -1,5 +1,6 @@
 """The section that trains a network: its form, its buttons, its words. The pictures are few, so that it takes seconds."""
 
+import json
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core.cli import parse
 from core.training import METHODS
 from dashboard import compute
+from dashboard.language import catalogue
 from dashboard.parts import train_here
 from tests.dashboard.pages import healthy
 
@@ -116,6 +118,24 @@ def test_a_failure_is_told_and_can_be_tried_again(held, monkeypatch):
     healthy(page.run())
     assert one.state == "failed" and "learning rate" in text(page)
     assert page.button(key=f"live_{one.name}_resume")
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_one_whose_server_died_is_called_interrupted(held, language):
+    order = held.folder / ".orphan.order.json"
+    order.parent.mkdir(parents=True)
+    order.write_text(json.dumps({"arguments": ["train", "--method", "mixup", "--limit", "48", "--epochs", "2"], "cancelled": False}))
+    page = open_section(language, training="orphan")
+    assert catalogue(language)["live.interrupted_early"] in text(page) and not page.button(key="live_orphan_resume").disabled
+
+
+def test_what_cannot_be_written_is_said(held):
+    held.folder.parent.mkdir(parents=True, exist_ok=True)
+    held.folder.write_text("a file where the folder should be")
+    page = open_section()
+    page.button(key="live_start").click().run()
+    assert "cannot be written" in healthy(page).error[0].value and not page.button(key="live_start").disabled
+    assert not healthy(page.run()).error, "said once"
 
 
 def test_a_link_to_what_is_gone_is_forgotten(held):
