@@ -15,6 +15,7 @@ from core.limits import limits
 
 log = logging.getLogger(__name__)
 
+LONGEST, DEEPEST = 80, 16  # bytes of a name, folders within each other
 OLD = 24 * 3600  # seconds after which what nobody needs is swept up
 
 
@@ -36,9 +37,9 @@ def keep_folder(files):
     """
     if not files:
         raise InputError("The folder holds no files; choose another one.", key="uploads.empty")
-    parts = [PurePosixPath(name.replace("\\", "/")).parts for name, _ in files]
+    parts = [PurePosixPath(name.replace("\\", "/")).parts or ("_",) for name, _ in files]
     first = 1 if len({p[0] for p in parts}) == 1 and all(len(p) > 1 for p in parts) else 0
-    return _keep([("/".join(p[first:]), data) for p, (_, data) in zip(parts, files, strict=True)])
+    return _keep([("/".join(p[first:][-DEEPEST:]), data) for p, (_, data) in zip(parts, files, strict=True)])
 
 
 def folder_of(path):
@@ -63,15 +64,18 @@ def _keep(files):
     """Write files into a folder that is named by what they hold, or find it there."""
     digest = hashlib.sha256()
     for name, data in sorted(files):
-        digest.update(hashlib.sha256(name.encode()).digest() + hashlib.sha256(data).digest())
+        digest.update(hashlib.sha256(name.encode("utf-8", "replace")).digest() + hashlib.sha256(data).digest())
     root = uploads_folder()
     folder = root / digest.hexdigest()[:32]
     if not folder.is_dir():
         with whole(folder, folder=True) as beside:
             for name, data in files:
                 file = beside.joinpath(*(_plain(part) for part in PurePosixPath(name).parts))
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(data)
+                try:
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(data)
+                except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                    raise InputError(f"{name[:60]} is the name of both a file and a folder; rename one.", key="uploads.names", name=name[:60]) from error
     with suppress(OSError):  # a disk that may only be read keeps what was brought before
         os.utime(folder)
     _forget(root, folder)
@@ -81,7 +85,8 @@ def _keep(files):
 
 def _plain(part):
     """Return a name that is one step into a folder, whatever it was; of a long one the end, which tells the format."""
-    return part.lstrip(".").replace("/", "_").replace("\0", "_")[-80:] or "_"
+    part = part.lstrip(".").replace("/", "_").replace("\0", "_").encode("utf-8", "replace")[-LONGEST:]  # file systems count bytes
+    return part.decode("utf-8", "ignore").lstrip(".") or "_"
 
 
 def _forget(root, but):

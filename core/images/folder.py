@@ -65,7 +65,7 @@ def _top(path, folders):
     if isinstance(path, Remote):
         found = ((entry["name"].rstrip("/").rpartition("/")[2], entry["type"] == "directory") for entry in path.fs.ls(path.path, detail=True))
     else:
-        found = ((entry.name, entry.is_dir()) for entry in os.scandir(path))
+        found = ((entry.name, _is_folder(entry)) for entry in os.scandir(path))
     for name, is_folder in found:
         if name.startswith(".") or not name:
             continue
@@ -73,6 +73,13 @@ def _top(path, folders):
             folders.append(name)
         else:
             yield name
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
 
 
 def _below(path, folder):

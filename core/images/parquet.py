@@ -13,6 +13,7 @@ from core.errors import InputError
 from core.images.item import Item, Source, checked, empty
 from core.images.places import facts
 
+LARGEST, PACKED = 2**28, 10  # bytes of a row group that may shrink as it likes; how much larger ones may: encoded pictures hardly shrink at all
 BUFFER = 2**20  # bytes of a column chunk that are read at once
 ROWS = 256  # rows that are taken out at once
 OPENERS = 16  # footers read at once: far away, each costs a round trip
@@ -41,11 +42,7 @@ class Parquet(Source):
         k, row = self._place(checked(i, self))
         held, start, table = self._held
         if held != k or not start <= row < start + len(table):
-            file = _open(self._files[k])
-            ends = _group_ends(file)
-            group = bisect_right(ends, row)
-            start = ends[group - 1] if group else 0
-            table = file.read_row_group(group, columns=_columns(file))
+            start, table = self._group(k, row)
             self._held = (k, start, table)
         return next(_items(table.slice(row - start, 1), self._names[k], row))
 
@@ -64,6 +61,18 @@ class Parquet(Source):
     def _place(self, i):
         k = bisect_right(self._ends, i)
         return k, i - (self._ends[k - 1] if k else 0)
+
+    def _group(self, k, row):
+        """Return (first row, table) of the row group that a row lies in."""
+        import pyarrow as pa
+
+        try:
+            file = _open(self._files[k])
+            ends = _group_ends(file)
+            group = bisect_right(ends, row)
+            return ends[group - 1] if group else 0, file.read_row_group(group, columns=_columns(file))
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(self._files[k]) from error
 
     def _items_of(self, k, start, stop):
         import pyarrow as pa
@@ -92,6 +101,8 @@ def _open(path):
     import pyarrow.parquet as pq
 
     try:
+        if isinstance(path, Path) and not path.is_file():  # reading a pipe or a device might never end
+            raise OSError("not a regular file")
         return pq.ParquetFile(path if isinstance(path, Path) else path.open(), buffer_size=BUFFER, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path) from error
@@ -107,17 +118,33 @@ def _length(path):
 
     file = _open(path)
     columns = file.schema_arrow.names
-    if "image" not in columns:
+    if columns.count("image") != 1:
+        listed = ", ".join(name[:40] for name in columns[:10])
         raise InputError(
-            f"{path.name} has no column 'image' (it has {', '.join(columns)}); name the encoded pictures' column 'image'.",
+            f"{path.name} has {columns.count('image') or 'no'} column 'image' (it has {listed}); name the encoded pictures' column 'image'.",
             key="source.column",
             file=path.name,
         )
-    kinds = {"image": (pa.types.is_binary, pa.types.is_large_binary), "label": (pa.types.is_integer, pa.types.is_null)}
+    text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary, pa.types.is_null)
+    kinds = {"image": (pa.types.is_binary, pa.types.is_large_binary), "label": (pa.types.is_integer, pa.types.is_null), "domain": text}
     for column, allowed in kinds.items():
-        if column in columns and not any(is_kind(file.schema_arrow.field(column).type) for is_kind in allowed):
-            raise InputError(f"{path.name}: the column '{column}' has type {file.schema_arrow.field(column).type}.", key="source.column", file=path.name)
+        found = [field.type for field in file.schema_arrow if field.name == column]
+        if len(found) > 1 or not all(any(is_kind(kind) for is_kind in allowed) for kind in found):
+            raise InputError(f"{path.name}: the column '{column}' has type {str(found[0])[:60]}.", key="source.column", file=path.name)
+    if _grows(file):
+        raise InputError(f"{path.name} would unpack to far more bytes than pictures do; write it again.", key="source.grows", file=path.name)
     return file.metadata.num_rows
+
+
+def _grows(file):
+    """Tell whether a row group unpacks to more than memory should take, and so much that it holds no encoded pictures."""
+    for i in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(i)
+        parts = [group.column(j) for j in range(group.num_columns)]
+        packed, unpacked = sum(part.total_compressed_size for part in parts), sum(part.total_uncompressed_size for part in parts)
+        if unpacked > LARGEST and unpacked > PACKED * packed:
+            return True
+    return False
 
 
 def _columns(file):
@@ -132,4 +159,4 @@ def _items(rows, name, first):
     columns = {c: rows.column(c).to_pylist() for c in rows.schema.names}
     absent = [None] * rows.num_rows
     for i, (image, label, domain) in enumerate(zip(columns["image"], columns.get("label", absent), columns.get("domain", absent), strict=True), first):
-        yield Item(f"{name}/{i}", image or b"", -1 if label is None else label, domain)
+        yield Item(f"{name}/{i}", image or b"", -1 if label is None or not -(2**31) <= label < 2**31 else label, domain)

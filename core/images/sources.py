@@ -4,11 +4,13 @@ Every source is a sequence of `Item`s that is read lazily: `source[i]`, `len(sou
 """
 
 import os
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -19,6 +21,21 @@ from core.images.parquet import Parquet
 from core.images.places import facts, place
 
 _ARCHIVES = {"CIFAR10": ("cifar-10-python.tar.gz", "cifar-10-batches-py", 170_498_071)}  # archive, what it holds, bytes
+DAMAGED = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+LARGEST, PACKED = 2**31, 50  # bytes that pictures may unpack to however small their file is; how many times its size more may
 READ = 200  # pictures between two reports of progress: about a second where they are drawn
 
 
@@ -143,10 +160,11 @@ class Arrays(Source):
     def __init__(self, path):
         self.name, self._path = path.stem, path
         try:
+            _check_archive(path)
             with np.load(path, allow_pickle=False) as file:
                 images = next((file[k] for k in ("images", "x", "data", "arr_0") if k in file), None)
                 labels = next((file[k] for k in ("labels", "y", "label") if k in file), None)
-        except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGED as error:
             raise InputError(f"{path.name} is not an .npz file that can be read; write it with numpy.savez.", key="source.npz", file=path.name) from error
         if images is None or images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
             raise InputError(f"{path.name} needs an array 'images' of shape (N, H, W, 3) and type uint8.", key="source.npz_shape", file=path.name)
@@ -154,6 +172,8 @@ class Arrays(Source):
             raise empty(path.name)
         if labels is not None and labels.shape != images.shape[:1]:
             raise InputError(f"{path.name} has {len(images)} images but labels of shape {labels.shape}.", key="source.npz_shape", file=path.name)
+        if labels is not None and (labels.dtype.kind not in "iuf" or not np.isfinite(labels).all()):
+            raise InputError(f"{path.name} has labels that are no whole numbers; give integers, -1 where unknown.", key="source.npz_shape", file=path.name)
         self._images, self._labels = images, labels
 
     def __len__(self):
@@ -242,10 +262,20 @@ class Torchvision(Source):
         return Item(f"{self.name}/{i}", np.array(picture.convert("RGB")), int(label))
 
 
+def _check_archive(path):
+    """Refuse a zip that unpacks to more than memory should take, and to far more than pictures do. Raises: OSError."""
+    if not path.is_file():  # reading a pipe or a device might never end
+        raise OSError("not a regular file")
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > LARGEST and unpacked > PACKED * path.stat().st_size:
+        raise OSError(f"it would unpack to {unpacked:,} bytes")
+
+
 def _exists(path):
     try:
         return path.exists()
-    except OSError as error:  # a name that is too long, no network, no permission
+    except (OSError, ValueError) as error:  # a name that is too long, no network, no permission
         raise InputError(f"{path} cannot be reached: {error}.", key="source.unreachable", spec=str(path)) from error
 
 

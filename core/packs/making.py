@@ -107,7 +107,7 @@ class Makings:
     def find(self, name):
         """Return the `Making` of a name, or None."""
         with self._lock:
-            if name in self._held or "/" in name or name.startswith("."):
+            if name in self._held or "/" in name or name.startswith(".") or len(name) > 64:
                 return self._held.get(name)
             file = self._order(name)
             if not file.is_file():

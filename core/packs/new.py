@@ -217,7 +217,7 @@ def _made(order, device):
     preprocessing = order.preprocessing or usual_preprocessing(found.arch, **found.options)
     blank = torch.zeros(1, 3, preprocessing.size, preprocessing.size, dtype=torch.uint8, device=device)
     try:
-        outputs = probe(network, preprocessing.normalise(blank)).logits.shape[1]
+        logits = probe(network, preprocessing.normalise(blank)).logits
     except (RuntimeError, AssertionError) as error:  # a transformer that takes one size only, a map that shrinks to nothing
         raise InputError(
             f"{order.arch} does not take pictures of {preprocessing.size} pixels ({str(error).splitlines()[0]}); give another size.",
@@ -225,7 +225,13 @@ def _made(order, device):
             arch=order.arch,
             size=preprocessing.size,
         ) from error
-    return network, preprocessing, _classes(order, outputs), found
+    if not torch.isfinite(logits).all():
+        raise InputError(
+            f"{order.arch} answers with NaN or infinity, so its weights are damaged or too large; train again or take another file.",
+            key="new.nan",
+            arch=order.arch,
+        )
+    return network, preprocessing, _classes(order, logits.shape[1]), found
 
 
 def _weights(order):

@@ -27,7 +27,7 @@ def read_history(data):
             row.update(asdict(_seen(row)), names=[str(name) for name in row["names"]], errors=[(str(n), str(e)) for n, e in row["errors"]], at=str(row["at"]))
         if rows:
             Watch(settings, rows[-1]["state"]).see([1.0])  # a state that nobody can go on from is found here
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise InputError("This file is no history of a watch; take one that python -m core watch --out wrote.", key="watch.history") from error
     return first, rows
 

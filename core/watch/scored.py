@@ -29,7 +29,9 @@ def read_scored(source):
         rows = [(str(n), float(p)) for t in tables for n, p in zip(*(t.column(c).to_pylist() for c in ("name", "p_value")), strict=True) if p is not None]
         facts = json.loads((tables[0].schema.metadata or {}).get(JUDGED, b"{}"))
         found = Scored(*zip(*rows, strict=True), facts.get("detector"), facts.get("held_out")) if rows else None
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        if found and not all(0 <= p <= 1 for p in found.p_values):
+            raise ValueError("a p-value that is none")
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         raise InputError("This file has no p-values: take the Parquet file that python -m core score --out wrote.", key="watch.scored") from error
     if found is None:
         raise InputError("No picture in this file has a p-value.", key="watch.empty")

@@ -12,6 +12,7 @@ from core.adaptation import ADAPTATIONS
 from core.explanation import EXPLANATIONS
 from core.training import METHODS
 from core.words import LANGUAGES, names, read
+from dashboard.parts.text import harmless, sentence
 
 
 def language():
@@ -32,8 +33,8 @@ def t(key, **values):
 
 
 def class_name(name):
-    """Return a class's name in the language in use, or as it is where the catalogue has none."""
-    return catalogue(language()).get(f"class.{name}", name)
+    """Return a class's name in the language in use, or as it is where the catalogue has none, but for what would do something where it is shown."""
+    return catalogue(language()).get(f"class.{name}") or harmless(name)
 
 
 def detector_name(name):
@@ -64,16 +65,16 @@ def corruption_name(name):
 def set_name(name):
     """Return the name of a set of pictures in the language in use, or as it is where the catalogue has none. Args: name: of a pack's set, or a source."""
     words, short = catalogue(language()), name.rpartition("/")[2].removeprefix("data:") if name.startswith("data:") else name
-    return words.get(f"detect.set_{short}") or words.get(f"blocks.set_{short}", short.replace("_", " "))
+    return words.get(f"detect.set_{short}") or words.get(f"blocks.set_{short}") or harmless(short.replace("_", " "))
 
 
 def explain(error):
-    """Return an `InputError` in the language in use; its own English where the catalogue has no such sentence."""
+    """Return an `InputError` in the language in use, safe in Markdown; its own English where the catalogue has no such sentence."""
     words = catalogue(language())
     if f"error.{error.key}" not in words:
-        return str(error)
+        return sentence(str(error))
     values = {name: words.get(f"error.kind.{value}", value) for name, value in error.values.items()}
-    return words[f"error.{error.key}"].format(**values)
+    return sentence(words[f"error.{error.key}"].format(**values))
 
 
 @cache

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.language import t
+from dashboard.parts.text import for_spreadsheet
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "pan2d"]}
 
@@ -36,5 +37,6 @@ def table(words, rows):
 
 def download_csv(frame, file):
     """Offer a DataFrame as a CSV file that spreadsheets read in any language. Args: file: its name."""
-    csv = frame.to_csv(index=False).encode("utf-8-sig")
+    safe = frame.map(lambda cell: for_spreadsheet(cell) if isinstance(cell, str) else cell)
+    csv = safe.to_csv(index=False).encode("utf-8-sig", "replace")
     st.download_button(t("verdict.csv"), csv, file, "text/csv", icon=":material/download:", on_click="ignore")

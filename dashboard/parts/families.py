@@ -7,6 +7,7 @@ from core.networks import NETWORKS
 from core.packs import own_folder
 from core.training import METHODS
 from dashboard.language import catalogue, language, method_name, t
+from dashboard.parts.text import harmless
 
 FIRST = ("toybox", "cifar10")  # the packs that pages start with
 NAMED = re.compile(rf"(toybox|cifar10)-({'|'.join(METHODS)})(-.*)?")  # packs that are called by what they are
@@ -89,10 +90,10 @@ def pack_title(pack):
     if pack.folder.parent == own_folder() and method in METHODS:
         return t("live.pack", method=method_name(method), epochs=facts["training"].get("epochs"), seed=facts["training"].get("seed"))
     if "title" in facts:
-        return facts["title"]
+        return harmless(facts["title"])
     if NAMED.fullmatch(name) and method in METHODS:
         return " · ".join((method_name(method), arch_name(facts), known_name(facts)))  # what differs comes first: the sidebar is narrow
-    return name
+    return harmless(name)
 
 
 def method_of(facts):
@@ -105,7 +106,7 @@ def known_name(facts):
     if "cifar10" in known.lower() and "cifar100" not in known.lower():
         return CIFAR10
     kind = known.partition(":")[0]
-    return catalogue(language()).get(f"pack.known_{kind}", known.removeprefix("data:") or "–")
+    return catalogue(language()).get(f"pack.known_{kind}", harmless(known.removeprefix("data:")) or "–")
 
 
 def arch_name(facts):
@@ -115,7 +116,7 @@ def arch_name(facts):
 
 def arch_title(arch):
     """Return what an architecture is called: our own have titles, others are known by their names."""
-    return NETWORKS[arch].title if arch in NETWORKS else arch
+    return NETWORKS[arch].title if arch in NETWORKS else harmless(arch)
 
 
 def _known(facts):

@@ -12,6 +12,7 @@ from dashboard.parts.document import tell_language
 from dashboard.parts.families import pack_titles
 from dashboard.parts.link import remember
 from dashboard.parts.person import remember_person
+from dashboard.parts.text import harmless
 
 # Streamlit moves spinners, menus and the sidebar whatever the browser asks for.
 _STILL = """<style>@media (prefers-reduced-motion: reduce) {
@@ -52,7 +53,8 @@ def frame():
         )
         facts = packs[chosen].facts
         accuracy, n = (facts["figures"].get(name) for name in ("accuracy", "pictures"))
-        st.caption(t("frame.no_labels", n=n, arch=facts["arch"]) if accuracy is None else t("frame.accuracy", accuracy=accuracy, n=n, arch=facts["arch"]))
+        arch = harmless(facts["arch"])
+        st.caption(t("frame.no_labels", n=n, arch=arch) if accuracy is None else t("frame.accuracy", accuracy=accuracy, n=n, arch=arch))
     st.html(_STILL)
     tell_language()
     remember_person()

@@ -11,13 +11,14 @@ from dashboard.language import explain
 from dashboard.parts.presence import hold
 
 LINKED = 6  # of each kind that a session shows and its link carries
+NAME = re.compile(r"[\w-]{1,64}", re.ASCII)  # a link may say anything
 KINDS = {"training": compute.trainings, "build": making.builds}
 
 
 def names(kind):
     """Return the names of one kind that this session or its link knows, newest first. Args: kind: "training" or "build"."""
     if f"{kind}s" not in st.session_state:
-        st.session_state[f"{kind}s"] = [name for name in dict.fromkeys(st.query_params.get(kind, "").split(",")) if name][:LINKED]
+        st.session_state[f"{kind}s"] = [name for name in dict.fromkeys(st.query_params.get(kind, "").split(",")) if NAME.fullmatch(name)][:LINKED]
     return st.session_state[f"{kind}s"]
 
 
@@ -72,7 +73,7 @@ def packs():
     """Return {name: Description} of all packs: those of everybody, then this session's own and the one that the link names."""
     found = compute.packs()
     for name in dict.fromkeys((*names("training"), *names("build"), st.query_params.get("pack", ""), st.session_state.get("pack", ""))):
-        if name not in found and re.fullmatch(r"[\w-]+", name or "") and (own_folder() / name / "pack.toml").is_file():
+        if name not in found and NAME.fullmatch(name or "") and (own_folder() / name / "pack.toml").is_file():
             try:
                 found[name] = describe(own_folder() / name)
             except InputError:

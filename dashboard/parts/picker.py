@@ -1,5 +1,7 @@
 """Choose pictures: from a gallery, by upload, by camera. The first choice makes the page's primary picture."""
 
+from itertools import accumulate
+
 import streamlit as st
 
 from core.errors import InputError
@@ -19,6 +21,7 @@ DRAWN = {
     "toybox:noise": (0,),
 }
 SHAPES = ("image/*",)
+SHOWN = 5  # files that cannot be read, of which each gets its sentence
 
 
 def pick_pictures(settings):
@@ -47,9 +50,14 @@ def pick_pictures(settings):
         )
     with camera:
         photo = _camera()
-    brought, unreadable = _read([*(files or []), *([photo] if photo else [])])
-    for name, error in unreadable:
+    files = [*([photo] if photo else []), *(files or [])]
+    brought, unreadable = _read(files)
+    if len(taken := _taken(files)) < len(files):
+        st.warning(t("picker.too_many", n=f"{len(files):,}", taken=len(taken), most=pictures.KEPT, size=f"{pictures.KEPT_BYTES / 2**20:.0f}"))
+    for name, error in unreadable[:SHOWN]:
         st.error(f"**{plain(name)}**: {explain(error)}", icon=":material/broken_image:")
+    if len(unreadable) > SHOWN:
+        st.error(t("picker.more_unreadable", n=f"{len(unreadable) - SHOWN:,}"), icon=":material/broken_image:")
     if brought and settings.pack == "cifar10" and not st.session_state.get("pack_settled"):
         upload.caption(t("picker.switched"))
     return brought or [pictures.primary()]
@@ -95,10 +103,16 @@ def _look_at_new(key):
         photos_to("cifar10")
 
 
+def _taken(files):
+    """Return the first of the uploaded files, as many as a session keeps."""
+    total = list(accumulate(file.size for file in files))
+    return [file for file, size in zip(files[: pictures.KEPT], total, strict=False) if size <= pictures.KEPT_BYTES]
+
+
 def _read(files):
-    """Keep uploaded files. Returns: (ids of those that are pictures, [(name, InputError)] of the others)."""
+    """Keep uploaded files, the first ones where there are too many. Returns: (ids of those that are pictures, [(name, InputError)] of the others)."""
     ids, unreadable = [], []
-    for file in files:
+    for file in _taken(files):
         try:
             ids.append(pictures.add_upload(file.name, file.getvalue()))
         except InputError as error:

@@ -22,6 +22,7 @@ from dashboard.caches import per_picture
 from dashboard.language import catalogue, class_name, language
 from dashboard.parts.picture_view import enlarged
 from dashboard.parts.presence import hold, session
+from dashboard.parts.text import harmless
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,8 @@ def add_upload(name, data):
         except InputError as error:
             log.info("picture refused", extra={"bytes": len(data), "key": error.key})
             raise
-        uploads[picture_id] = Upload(name, data)
         log.info("picture brought", extra={"bytes": len(data)})
+    uploads[picture_id] = uploads.pop(picture_id, None) or Upload(name, data)  # the newest: what is brought again does not go first
     while len(uploads) > allowed.pictures or (len(uploads) > 1 and _size(uploads) > allowed.person_mb * 10**6):
         uploads.pop(next(iter(uploads)))
     _sizes()[session()] = _size(uploads)
@@ -144,10 +145,10 @@ def title(picture_id):
 
 
 def name_of(picture_id):
-    """Return what a person calls a picture: its class, its set, its file."""
+    """Return what a person calls a picture: its class, its set, its file; harmless wherever it is shown."""
     true_class = truth(picture_id)
     kind = picture_id.partition(":")[2].split("/")[0]
-    return class_name(true_class) if true_class else catalogue(language()).get(f"picker.{kind}", title(picture_id))
+    return class_name(true_class) if true_class else catalogue(language()).get(f"picker.{kind}") or harmless(title(picture_id))
 
 
 def data_sets():

@@ -21,6 +21,7 @@ WEIGHTS, PICTURES = ("example", "upload", "path", "torchvision"), ("example", "u
 EXAMPLE = SHIPPED / "toybox" / "weights.safetensors", "toybox:test"
 OOD = ("noise:gaussian", "toybox:textures", "toybox:letters", "toybox:near")
 MEGABYTES = 2000  # of an upload
+LISTED, LONGEST = 500, 200  # keys that do not fit, and characters of each: a file may have any number
 LIMITS = (300, 1000, 2000, 5000)
 NORMALS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -144,7 +145,7 @@ def _fitted(path):
     if not chosen.exact:
         st.error(t("workshop.misfit", n=len(chosen.problems), arch=arch_title(arch)), icon=":material/rule:")
         with st.expander(t("workshop.problems"), icon=":material/list:", expanded=True):
-            _lines(chosen.problems, t("workshop.problems"))
+            _lines([line[:LONGEST] for line in chosen.problems[:LISTED]], t("workshop.problems"))
         return None
     facts = making.sketched(chosen.arch, chosen.width, chosen.classes, tuple(chosen.options.items()))
     words = {"arch": _title(chosen), "classes": f"{chosen.classes:,}", "blocks": len(facts.blocks), "parameters": f"{facts.parameters:,}"}

@@ -14,7 +14,7 @@ from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
 from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import plain
+from dashboard.parts.text import harmless, plain
 
 LENGTHS = ("kept", "paper")
 LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0, 99.9)  # percent from which a picture counts as confident
@@ -320,7 +320,7 @@ def marked(name):
 def names_of(picture_ids):
     """Return what a person calls each picture; two of one name are told apart by their titles."""
     names = {i: pictures.name_of(i) for i in picture_ids}
-    return [name if list(names.values()).count(name) == 1 else f"{name} ({pictures.title(i)})" for i, name in names.items()]
+    return [name if list(names.values()).count(name) == 1 else f"{name} ({harmless(pictures.title(i))})" for i, name in names.items()]
 
 
 def pass_name(kind, data):

@@ -65,7 +65,7 @@ class Context:
                 ids = self.brought[of].job.result.ids
                 if picture_id in ids:
                     return of, ids.index(picture_id)
-            elif index.isdecimal() and len(index) < 10 and self.id_of(of, int(index)) == picture_id and int(index) < len(self.scores(of, self.focus)):
+            elif index.isdecimal() and len(index) < 10 and int(index) < len(self.scores(of, self.focus)) and self.id_of(of, int(index)) == picture_id:
                 return of, int(index)
         return None
 

@@ -15,7 +15,7 @@ from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.picture_view import data_url, enlarged, spotlight
 from dashboard.parts.report import report_button
-from dashboard.parts.text import plain
+from dashboard.parts.text import harmless, plain
 from dashboard.parts.why import why
 
 
@@ -91,11 +91,11 @@ def score_chart(settings, shown, detector):
     """Draw where the pictures' scores fall among those of known ones."""
     verdict = shown[0][2]
     finding = t("verdict.score_title", p=f"{100 * verdict.p_value:.1f}")
-    points = [(pictures.title(i), v.score, v.verdict) for i, _, v in shown]
+    points = [(harmless(pictures.title(i)), v.score, v.verdict) for i, _, v in shown]
     words = {name: t(f"verdict.score_{name}") for name in ("known", "threshold", "share")}
     words["score"] = t("verdict.score_axis", detector=t(f"detector.{detector}"))
     figure = charts.score_histogram(compute.known_scores(settings.pack, detector), points, verdict.threshold, words)
-    rows = [(name, score, verdict.threshold, t(f"word.{v}")) for name, score, v in points]
+    rows = [(pictures.title(i), v.score, verdict.threshold, t(f"word.{v.verdict}")) for i, _, v in shown]
     st.header(finding)
     show(figure, alt=finding, table=table("picture score threshold verdict", rows), key="score_chart")
 
@@ -119,7 +119,7 @@ def blocks_chart(settings, shown):
     mine = look.measured.norms[0].numpy()
     higher = 100 * (known >= mine).mean(0)
     finding = t("verdict.blocks_title", block=verdict.block, percent=f"{higher[blocks.index(verdict.block)]:.0f}")
-    points = [(pictures.title(i), item.measured.norms[0].numpy(), v.verdict) for i, item, v in shown]
+    points = [(harmless(pictures.title(i)), item.measured.norms[0].numpy(), v.verdict) for i, item, v in shown]
     rows = [(b, round(float(mine[k]), 4), round(float(known[:, k].mean()), 4), round(float(higher[k]), 1)) for k, b in enumerate(blocks)]
     st.header(finding)
     st.caption(t("verdict.blocks_caption"))

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from core.errors import InputError
 from tests.soak import bombs
 from tests.soak.table import Row
@@ -39,7 +41,7 @@ class Outcome:
 
 def rows(seconds):
     """Yield a `Row` for each kind of hostile input, within about `seconds` in all."""
-    cases = {pictures: 2, weights: 2, packs: 3}
+    cases = {pictures: 2, weights: 2, packs: 3, sources: 1, names: 1, queries: 6}
     with _apart() as (home, folder):
         for case, share in cases.items():
             yield case(_Measured(home), folder, seconds * share / sum(cases.values()))
@@ -102,21 +104,90 @@ def packs(measured, folder, seconds):
     return measured.row("packs: wrong values, paths, files, NaN, bombs", tries, good, seconds)
 
 
+def sources(measured, folder, seconds):
+    """Open sources of pictures and read every picture, in a row and one by one."""
+    from core.images.preprocess import Preprocessing
+    from core.images.sources import open_source, read
+    from tests.soak import sources as made
+
+    see = Preprocessing(16)
+
+    def good():
+        return read(open_source("toybox:test"), see, stop=4).images.tolist()
+
+    def attempt(make):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            source = open_source(make(Path(place)))
+            read(source, see)
+            for item in source:
+                with suppress(InputError):
+                    item.open()
+
+    tries = ((name, lambda make=make: attempt(make)) for name, make in made.MADE.items())
+    return measured.row("sources: Parquet and .npz of wrong columns, damaged, pipes, links, bombs", tries, good, seconds)
+
+
+def names(measured, folder, seconds):
+    """Keep files under hostile names, and show these names: none does anything in Markdown."""
+    from core.uploads import keep_file, keep_folder
+    from dashboard.parts.text import harmless, plain, sentence
+    from tests.soak import names as made
+
+    def good():
+        return keep_file("weights.pt", b"1").name, plain("cat.png")
+
+    def attempt(name):
+        for show in (plain, sentence, harmless):
+            if made.ALIVE.search(show(name)) or not show(name).isprintable():
+                raise AssertionError(f"shown as {show(name)!r}")
+        for kept in (keep_file(name, b"1"), keep_folder([(name, b"1")])):
+            if not kept.resolve().is_relative_to(Path(os.environ["XDG_DATA_HOME"]).resolve()):
+                raise AssertionError(f"kept in {kept}")
+        keep_folder([(f"top/{name}", b"1"), (f"top/{name}/b", b"2")])  # a file and a folder: no two of one name
+
+    tries = ((ascii(name)[:40], lambda name=name: attempt(name)) for name in made.names())
+    return measured.row("file names: markup, control characters, paths, 5,000 characters", tries, good, seconds, kept="uploads")
+
+
+def queries(measured, folder, seconds):
+    """Open each page by links that say nonsense: it is drawn, with its title."""
+    from streamlit.testing.v1 import AppTest
+
+    from tests.soak import names as made
+
+    views = Path(__file__).parents[2] / "dashboard" / "views"
+    pages = sorted(file.stem for file in views.glob("*.py"))
+
+    def visit(name, query):
+        page = AppTest.from_file(views / f"{name}.py", default_timeout=LONGEST)
+        for key, value in query.items():
+            page.query_params[key] = value
+        page.run()
+        if page.exception:
+            raise AssertionError(page.exception[0].message)
+        return page.title[0].value
+
+    def good():
+        return [visit(name, {"lang": "en", "pack": "toybox"}) for name in ("runs", "verdict")]
+
+    tries = ((f"{name} {query}"[:200], lambda name=name, query=query: visit(name, query)) for name, query in made.queries(pages))
+    return measured.row("links: query parameters of every wrong kind, each page", tries, good, seconds)
+
+
 class _Measured:
     """Runs tries and counts what is lost. Args: home: the folder in which nothing may be left behind."""
 
     def __init__(self, home):
         self._home = home
 
-    def row(self, what, tries, good, seconds):
+    def row(self, what, tries, good, seconds, *, kept=None):
         """Run tries until they or the seconds end, at least one.
 
-        Args: tries: (name, function) each; good: returns what must be the same before and after.
+        Args: tries: (name, function) each; good: returns what must be the same before and after; kept: a folder that files are meant to be kept in.
         Returns: Row.
         """
-        end = time.monotonic() + seconds
         expected, lost, refused, slowest, tried = good(), Counter(), 0, 0.0, 0
-        files, memory = self._files(), resident()
+        files, memory, end = self._files(), resident(), time.monotonic() + seconds
         for name, function in tries:
             outcome = attempt(function)
             tried, refused = tried + 1, refused + isinstance(outcome.error, InputError)
@@ -127,7 +198,7 @@ class _Measured:
                 break
         after = attempt(lambda: expected == good() or _fail())
         lost["the next good one is not taken as before"] += after.lost or after.error is not None
-        lost["files left behind"] += len(self._files() - files)
+        lost["files left behind"] += sum(kept is None or kept not in path.parts for path in self._files() - files)
         held = resident() - memory
         lost[f"{held / 2**20:.0f} MB are not given back"] += held > KEPT
         told = "".join(f"; lost: {name}" for name in list(+lost)[:TOLD])
@@ -135,7 +206,7 @@ class _Measured:
         return Row("hostile", what, tried, lost.total(), seen)
 
     def _files(self):
-        return {str(path) for path in self._home.rglob("*")}
+        return {path for path in self._home.rglob("*") if path.is_file()}
 
 
 def attempt(function):
@@ -158,6 +229,7 @@ def attempt(function):
 def resident():
     """Return the bytes of this process that lie in memory, once what is free was given back."""
     gc.collect()
+    pa.default_memory_pool().release_unused()
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

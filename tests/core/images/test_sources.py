@@ -17,6 +17,8 @@ from core.errors import InputError
 from core.images import toybox
 from core.images.preprocess import Preprocessing
 from core.images.sources import batches, data_folder, download_folder, named_sources, open_source, read, source_id
+from tests.soak.sources import MADE as HOSTILE
+from tests.soak.sources import table
 
 SIZE = 8
 SEEN = Preprocessing(SIZE)
@@ -373,3 +375,20 @@ def test_missing_says_where_the_bad_pictures_were(tmp_path, pixels):
     encoded = [b"bad" if i % 3 == 1 else png(pixels[i % 5]) for i in range(450)]
     batch = read(open_source(parquet(tmp_path / "set.parquet", image=encoded)), SEEN, start=2)
     assert batch.missing == tuple(i - 2 for i in range(2, 450) if i % 3 == 1) and len(batch.names) + len(batch.missing) == 448
+
+
+@pytest.mark.parametrize("make", [make for name, make in HOSTILE.items() if "MB" not in name], ids=[name for name in HOSTILE if "MB" not in name])
+def test_hostile_sources_are_refused_in_a_sentence_or_read(make, tmp_path):
+    try:
+        source = open_source(make(tmp_path))
+        batch = read(source, Preprocessing(16))
+        assert len(batch.names) + len(batch.errors) == len(source)
+    except InputError as error:
+        assert error.key.startswith(("source.", "unknown")) and str(error).endswith(".")
+
+
+def test_a_cell_that_unpacks_to_far_more_is_refused_by_what_the_file_says(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.images.parquet.LARGEST", 2**20)
+    file = table(tmp_path, image=pa.array([bytes(4 * 2**20)]))
+    with pytest.raises(InputError, match="would unpack to far more bytes"):
+        open_source(file)
