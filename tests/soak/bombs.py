@@ -66,7 +66,7 @@ def _chunk(name, content):
 
 def _zeros(length):
     """Return `length` zero bytes compressed, without ever holding them."""
-    packer, part = zlib.compressobj(9), bytes(2**20)
+    packer, part = zlib.compressobj(1), bytes(2**20)
     packed = [packer.compress(part) for _ in range(length // len(part))] + [packer.compress(bytes(length % len(part))), packer.flush()]
     return b"".join(packed)
 
