@@ -13,6 +13,8 @@ from core.errors import InputError
 from core.images.sources import open_source
 from core.packs import list_packs
 from dashboard.language import LANGUAGES, catalogue
+from dashboard.parts.picker import SHOWN
+from dashboard.parts.pictures import KEPT
 from tests.dashboard.pages import healthy, open_page
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
@@ -146,6 +148,15 @@ def test_what_cannot_be_read_gets_one_sentence(language, pack, name, data):
     assert said.endswith(explained(language, caught.value))
     assert re.sub(r"\\", "", said).startswith(f"**{name}**")
     assert len(boxes(page)) == 1, "the picture of the gallery is still judged"
+
+
+def test_too_many_files_are_told_in_one_sentence_and_the_first_are_taken(language):
+    page = visit(language)
+    files = [(f"{i}.png", b"\x89PNG\r\n\x1a\n" + bytes([i % 256]), "image/png") for i in range(KEPT + 50)]
+    healthy(page.file_uploader(key="files").set_value(files).run())
+    told = words(language, "picker.too_many", n=KEPT + 50, taken=KEPT, most=KEPT, size=256)
+    assert [box.value for box in page.warning].count(told) == 1
+    assert len(page.error) == SHOWN + 1 and page.error[SHOWN].value == words(language, "picker.more_unreadable", n=KEPT - SHOWN)
 
 
 def test_many_uploads_make_a_table(language, pack):
