@@ -7,6 +7,7 @@ import streamlit as st
 from core.errors import InputError
 from core.images import toybox
 from core.images.sources import downloaded
+from core.limits import limits
 from dashboard.language import class_name, explain, t
 from dashboard.parts import pictures
 from dashboard.parts.download import offer_download
@@ -53,7 +54,8 @@ def pick_pictures(settings):
     files = [*([photo] if photo else []), *(files or [])]
     brought, unreadable = _read(files)
     if len(taken := _taken(files)) < len(files):
-        st.warning(t("picker.too_many", n=f"{len(files):,}", taken=len(taken), most=pictures.KEPT, size=f"{pictures.KEPT_BYTES / 2**20:.0f}"))
+        allowed = limits()
+        st.warning(t("picker.too_many", n=f"{len(files):,}", taken=len(taken), most=allowed.pictures, size=allowed.person_mb))
     for name, error in unreadable[:SHOWN]:
         st.error(f"**{plain(name)}**: {explain(error)}", icon=":material/broken_image:")
     if len(unreadable) > SHOWN:
@@ -105,8 +107,8 @@ def _look_at_new(key):
 
 def _taken(files):
     """Return the first of the uploaded files, as many as a session keeps."""
-    total = list(accumulate(file.size for file in files))
-    return [file for file, size in zip(files[: pictures.KEPT], total, strict=False) if size <= pictures.KEPT_BYTES]
+    allowed, total = limits(), accumulate(file.size for file in files)
+    return [file for file, size in zip(files[: allowed.pictures], total, strict=False) if size <= allowed.person_mb * 10**6]
 
 
 def _read(files):

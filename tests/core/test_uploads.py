@@ -7,6 +7,7 @@ import pytest
 from core import uploads
 from core.errors import InputError
 from core.limits import Limits
+from tests.soak.names import HOSTILE
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +58,16 @@ def test_what_nobody_needs_is_swept_up_after_a_day():
     assert [file.is_file() for file in files] == [True, False, True]
     uploads.forget(uploads.folder_of(files[0]))
     assert not files[0].parent.exists()
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_hostile_names_stay_in_the_folder(name, tmp_path):
+    kept = [uploads.keep_file(name, b"1"), *uploads.keep_folder([(name, b"1"), ("a.png", b"2")]).rglob("*")]
+    assert all(path.resolve().is_relative_to(uploads.uploads_folder()) for path in kept) and sum(path.is_file() for path in kept) >= 2
+    assert not [path for path in tmp_path.iterdir() if path.name != "home"]
+
+
+def test_a_name_of_both_a_file_and_a_folder_is_refused():
+    with pytest.raises(InputError, match="the name of both a file and a folder"):
+        uploads.keep_folder([("top/a", b"1"), ("top/a/b", b"2")])
+    assert not list(uploads.uploads_folder().iterdir())

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InputError
+from core.limits import limits
 from dashboard.language import class_name, explain
 from dashboard.parts.picker import _taken
-from dashboard.parts.pictures import KEPT, KEPT_BYTES
 from dashboard.parts.text import LONGEST, for_spreadsheet, harmless, plain, sentence
 
 HOSTILE = "<img src=x onerror=alert(1)>**b**[x](javascript:alert(1))$x$ :material/delete: `c` ~~d~~ __e__ http://a.b &lt;.png"
@@ -51,6 +51,9 @@ def test_an_error_and_a_class_that_repeat_a_hostile_name_do_nothing():
 @pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1+2", "-2+3", "@SUM(1)", "\t=1", "\r=1", "＝1"])
 def test_a_spreadsheet_takes_no_name_for_a_formula(text):
     assert for_spreadsheet(text) == f"'{text}" and for_spreadsheet("cat=1.png") == "cat=1.png" and for_spreadsheet("") == ""
+
+
+KEPT, KEPT_BYTES = limits().pictures, limits().person_mb * 10**6
 
 
 class File:
