@@ -14,10 +14,13 @@ from dashboard.parts.link import remember
 from dashboard.parts.person import remember_person
 from dashboard.parts.text import harmless
 
-# Streamlit moves spinners, menus and the sidebar whatever the browser asks for.
-_STILL = """<style>@media (prefers-reduced-motion: reduce) {
-*, *::before, *::after { animation-duration: 1ms !important; animation-iteration-count: 1 !important; transition-duration: 1ms !important; }
-}</style>"""
+# Streamlit moves spinners, menus and the sidebar whatever the browser asks for, and writes white on the light blue of the dark theme.
+_STYLE = """<style>
+@media (prefers-reduced-motion: reduce) {
+  *, *::before, *::after { animation-duration: 1ms !important; animation-iteration-count: 1 !important; transition-duration: 1ms !important; }
+}
+button[data-testid="stBaseButton-primary"]:not(:disabled) { background-color: #005A8C; color: #FFFFFF; border-color: currentColor; }
+</style>"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def frame():
         accuracy, n = (facts["figures"].get(name) for name in ("accuracy", "pictures"))
         arch = harmless(facts["arch"])
         st.caption(t("frame.no_labels", n=n, arch=arch) if accuracy is None else t("frame.accuracy", accuracy=accuracy, n=n, arch=arch))
-    st.html(_STILL)
+    st.html(_STYLE)
     tell_language()
     remember_person()
     pictures.remember_in_link()

@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 FOLDER = Path(__file__).with_name("pictures")
 WIDTH = 320  # pixels of a stored picture
 TILE, SHIFT, BLUR = 16, 8, 1.5  # pixels of it
-FAR = 14  # of 255, the mean over a tile: from there on it looks different
-MANY = 0.01  # of the tiles that show something: so many may look different
+FAR = 8  # of 255, the mean over a tile: from there on it looks different
+MANY = 10  # tiles that may: where a chart is gone there are more, where only letters are drawn otherwise fewer
 LONGER = 0.05  # of its length: a page may become so much longer or shorter
 
 
@@ -42,24 +42,18 @@ def unlike(picture, reference):
     if abs(picture.height - reference.height) > LONGER * reference.height:
         return f"the page is {picture.height} pixels long at a width of {WIDTH}, and was {reference.height}"
     new, old = (np.asarray(p.filter(ImageFilter.GaussianBlur(BLUR)), float) for p in (picture, reference))
-    found, filled = [], 0
+    found = []
     for top in range(0, len(old) - TILE + 1, TILE):
         row = old[top : top + TILE]
-        moved = [_distances(new[top + s : top + s + TILE], row) for s in range(-SHIFT, SHIFT + 1) if 0 <= top + s <= len(new) - TILE]
+        moved = [_tiles(np.abs(new[top + s : top + s + TILE] - row)) for s in range(-SHIFT, SHIFT + 1) if 0 <= top + s <= len(new) - TILE]
         if not moved:
             continue
         nearest = min(moved, key=np.sum)
-        shows = _tiles(np.abs(row - np.median(old, axis=(0, 1)))) > FAR / 4
-        filled += int(np.count_nonzero(shows | (nearest > FAR)))
         found += [(top, k * TILE) for k in np.flatnonzero(nearest > FAR)]
-    if len(found) <= MANY * filled:
+    if len(found) <= MANY:
         return None
     places = ", ".join(f"{x},{y}" for y, x in found[:6])
-    return f"{len(found)} of {filled} tiles look different, at x,y {places}"
-
-
-def _distances(strip, row):
-    return _tiles(np.abs(strip - row))
+    return f"{len(found)} tiles look different, at x,y {places}"
 
 
 def _tiles(strip):

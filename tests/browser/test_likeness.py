@@ -41,29 +41,27 @@ def test_every_picture_is_small():
     assert NAMES and sum(file.stat().st_size for file in FOLDER.glob("*.webp")) < 1_500_000
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(("en-light", "ko-dark"))])
 def test_the_same_page_drawn_elsewhere_passes(name):
     picture = kept(name)
     assert unlike(picture, picture) is None
     assert unlike(elsewhere(picture), picture) is None
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_other_theme_and_every_other_page_fail(name):
-    page, language, theme = name.rsplit("-", 2)
-    picture = kept(name)
-    assert unlike(kept(f"{page}-{language}-{'dark' if theme == 'light' else 'light'}"), picture)
-    for other in NAMES:
-        if other.endswith(f"-{language}-{theme}") and other != name:
-            assert unlike(kept(other).resize(picture.size), picture), other
+@pytest.mark.parametrize("page", sorted({name.split("-")[0] for name in NAMES}))
+def test_the_other_theme_the_other_language_and_another_page_fail(page):
+    light, dark, korean = (kept(f"{page}-{look}") for look in ("en-light", "en-dark", "ko-light"))
+    assert unlike(dark, light) and unlike(light, dark) and unlike(korean.resize(light.size), light)
+    other = "blocks" if page != "blocks" else "trust"
+    assert unlike(kept(f"{other}-en-light").resize(light.size), light)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("verdict", "detector", "confidence"))])
+@pytest.mark.parametrize("name", ["verdict-en-light", "confidence-en-dark", "detector-ko-light"])
 def test_a_chart_or_a_section_that_is_gone_and_text_over_text_fail(name):
     picture = kept(name)
     left, right = 100, 300  # right of the sidebar
     for top in range(150, picture.height - 100, 150):
-        if np.asarray(picture.crop((left, top, right, top + 60)), float).std() > 12:  # something stands there
+        if np.asarray(picture.crop((left, top, right, top + 60)), float).std() > 20:  # something stands there
             assert unlike(without(picture, (left, top, right, top + 60)), picture), top
     assert unlike(shorter(picture, 150, 230), picture)
     assert unlike(picture.crop((0, 0, picture.width, round((1 - 2 * LONGER) * picture.height))), picture)
