@@ -141,7 +141,7 @@ def pick_stream(facts):
 def command(plan):
     """Draw the command that does the same."""
     with st.expander(t("adapt.command"), icon=":material/terminal:"):
-        st.code(command_line(plan.arguments), language="bash", wrap_lines=True)
+        st.code(command_line(plan.arguments), language=None, wrap_lines=True)
 
 
 def _unknown(facts):

@@ -82,7 +82,7 @@ def _form(busy):
         if busy:
             st.caption(t("live.busy"))
     with st.expander(t("live.command"), icon=":material/terminal:"):
-        st.code(command_line([*arguments, "--out", "my_pack"]), language="bash", wrap_lines=True)
+        st.code(command_line([*arguments, "--out", "my_pack"]), language=None, wrap_lines=True)
         st.caption(t("live.own"))
 
 

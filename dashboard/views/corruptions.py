@@ -306,7 +306,7 @@ def explanation(settings, case, detector, keep, corruption, severity, seed):
         out = f"{corruption}-{severity}.parquet"
         made = ["corrupt", "--images", source, "--corruption", corruption, "--severity", str(severity), "--seed", str(seed), "--out", out]
         scored = ["score", "--pack", settings.pack, "--images", out, "--detectors", detector, "--out", "scores.parquet"]
-        st.code("\n".join(map(command_line, (made, scored))), language="bash", wrap_lines=True)
+        st.code("\n".join(map(command_line, (made, scored))), language=None, wrap_lines=True)
         st.caption(t("corruptions.command_caption"))
     with st.container(horizontal=True, gap="large"):
         to_page("views/verdict.py", t("blocks.back"), icon=":material/arrow_back:")

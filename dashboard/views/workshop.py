@@ -102,7 +102,7 @@ def _build(plan, found):
     arguments = [*plan.arguments(), *["--anyway"] * found.doubtful]
     st.button(t("workshop.build"), icon=":material/construction:", key="workshop_build", disabled=not sure, on_click=own.attempt, args=(_start, arguments))
     with st.expander(t("workshop.command"), icon=":material/terminal:"):
-        st.code(command_line([*arguments, "--out", "my_pack"]), language="bash", wrap_lines=True)
+        st.code(command_line([*arguments, "--out", "my_pack"]), language=None, wrap_lines=True)
 
 
 @st.fragment
