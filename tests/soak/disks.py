@@ -14,12 +14,12 @@ from tests.soak.table import Row
 
 SIZE, ROOM = 2**20, 4_000  # bytes of the disk, and of those that are left on it: less than whatever is written
 REPORT = COMMANDS["report"]
-UPLOAD = (
-    "from core.errors import InputError\nfrom core.uploads import keep_file\ntry:\n    keep_file('picture.png', bytes(10**6))\nexcept InputError as error:\n"
-)
-UPLOAD += "    print('error:', error)\n    raise SystemExit(2)\n"
-START = "from core.errors import InputError\nfrom core.training.live import Trainings\ntry:\n    Trainings().start(['train'])\nexcept InputError as error:\n"
-START += "    print('error:', error)\n    raise SystemExit(2)\n"
+TRIED = "import sys\nfrom core.errors import InputError\ntry:\n    {}\nexcept InputError as error:\n    print('error:', error)\n    sys.exit(2)\n"
+UPLOAD = "from core.uploads import keep_file\n    keep_file('picture.png', bytes(10**6))"
+START = "from core.training.live import Trainings\n    Trainings().start(['train'])"
+SAVE = "from core.packs import load_pack\n    from core.packs.pack import save\n    p = load_pack('toybox', device='cpu')\n"
+SAVE += "    rest = {{'preprocessing': p.preprocessing, 'selection': p.selection, 'reference': p.reference}}\n"
+SAVE += "    save('{}/pack', facts={{'arch': 'cifar_resnet18'}}, network=p.network, **rest)"
 
 
 class NotTried(Exception):
@@ -69,15 +69,16 @@ def _written(run, place, what, full, quick):
         "a report": [*REPORT.words, "--out", place / "old.html"],
         "corrupted pictures": [*COMMANDS["corrupt"].words, "--out", place / "old.parquet"],
         "the history of a watch": [*COMMANDS["watch"].words, "--out", place / "new.jsonl"],
-        "an upload": ["-c", UPLOAD],
+        "an upload": ["-c", TRIED.format(UPLOAD)],
+        "the files of a pack": ["-c", TRIED.format(SAVE.format(place))],
     }
     if not full:
-        tried["the start of a training"] = ["-c", START]
+        tried["the start of a training"] = ["-c", TRIED.format(START)]
     if not quick:
         tried |= {
             "scores": [*COMMANDS["score"].words, "--out", place / "old.parquet"],
             "a checkpoint": [*TRAIN, "--out", place / "trained"],
-            "a pack": [*COMMANDS["pack new"].words, "--out", place / "made"],
+            "what is measured for a pack": [*COMMANDS["pack new"].words, "--out", place / "made"],
         }
     for name, words in tried.items():
         before = _state(place)
