@@ -66,9 +66,7 @@ def disk_rows(run, *, full, quick):
 
 def _written(run, place, what, full, quick):
     tried = {
-        "a report": [*REPORT.words, "--out", place / "old.html"],
         "corrupted pictures": [*COMMANDS["corrupt"].words, "--out", place / "old.parquet"],
-        "the history of a watch": [*COMMANDS["watch"].words, "--out", place / "new.jsonl"],
         "an upload": ["-c", TRIED.format(UPLOAD)],
         "the files of a pack": ["-c", TRIED.format(SAVE.format(place))],
     }
@@ -76,6 +74,8 @@ def _written(run, place, what, full, quick):
         tried["the start of a training"] = ["-c", TRIED.format(START)]
     if not quick:
         tried |= {
+            "the history of a watch": [*COMMANDS["watch"].words, "--out", place / "new.jsonl"],
+            "a report": [*REPORT.words, "--out", place / "old.html"],
             "scores": [*COMMANDS["score"].words, "--out", place / "old.parquet"],
             "a checkpoint": [*TRAIN, "--out", place / "trained"],
             "what is measured for a pack": [*COMMANDS["pack new"].words, "--out", place / "made"],
