@@ -1,6 +1,5 @@
-"""From nothing to a page, and from page to page: a fresh server process and a fresh browser each time, as somebody who types `make run` sees it."""
+"""From nothing to a page: a fresh server process and a fresh browser each time, as somebody who types `make run` sees it."""
 
-import math
 import os
 import shutil
 import socket
@@ -9,7 +8,6 @@ import sys
 import tempfile
 import time
 import urllib.request
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.harness import summary
@@ -17,24 +15,11 @@ from benchmarks.harness import summary
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 180_000  # ms
-GOALS = {"paint": 2.5, "usable": 8.0, "change": 1.0}  # seconds at most, on two cores
 USABLE = "[data-testid=stApp][data-test-script-state=notRunning] [data-testid=stMain] [data-testid=stAlertContainer]"
 
 
-# Another title than before, and everything below it drawn.
-CHANGED = """before => {
-    const title = document.querySelector('h1')?.innerText, app = document.querySelector('[data-testid=stApp]');
-    return title && title !== before && app.dataset.testScriptState === 'notRunning'
-        && !document.querySelector('[data-stale=true], [data-testid=stSpinner], [data-testid=stSkeleton]')
-        && [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => chart.querySelector('.main-svg'));
-}"""
-
-
 def rows(*, repetitions=3, quick=False):
-    """Time the server's start, the first paint and the first verdict, each from the start of the process, and each page's change once it was visited.
-
-    Returns: a list of `Row`, with the goal and the machine's load beside the seconds.
-    """
+    """Time the server's start, the first paint and the first verdict, each from the start of the process. Returns: a list of `Row`."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         print("start: no Chromium here, not measured", file=sys.stderr)
@@ -42,15 +27,7 @@ def rows(*, repetitions=3, quick=False):
     runs = [_run(browser) for _ in range(1 if quick else repetitions)]
     titles = {"answers": "the server answers", "paint": "the title is on screen", "usable": "a verdict is on screen and the page is at rest"}
     titles["again"] = "the page opened again, in a new session"
-    titles |= {key: f"to the page {key.partition(' ')[2]!r}, visited before" for key in runs[0] if key.startswith("change ")}
-    return [_row(key, title, [run[key] for run in runs], [run["load"] for run in runs]) for key, title in titles.items()]
-
-
-def _row(key, title, seconds, loads):
-    goal = GOALS.get(key.partition(" ")[0])
-    load = f"load {min(loads):.1f} to {max(loads):.1f}"
-    row = summary("start", title, seconds, "s", load)
-    return row if goal is None else replace(row, note=f"goal {goal:g} s: {'kept' if row.value <= goal else 'missed'}; {load}")
+    return [summary("start", title, [run[key] for run in runs], "s") for key, title in titles.items()]
 
 
 def _run(browser):
@@ -65,7 +42,7 @@ def _run(browser):
         page = playwright.chromium.launch(executable_path=browser, args=flags).new_page(locale="en-US")
         page.set_default_timeout(PATIENCE)
         command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless=true", f"--server.port={port}"]
-        began, seconds = time.perf_counter(), {"load": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan}
+        began, seconds = time.perf_counter(), {}
         with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "HOME": home}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
             try:
                 _wait(f"{address}/_stcore/health", server)
@@ -79,23 +56,8 @@ def _run(browser):
                 page.goto(address, wait_until="commit")
                 page.locator(USABLE).first.wait_for()
                 seconds["again"] = time.perf_counter() - again
-                _changes(page)
-                seconds |= _changes(page)
             finally:
                 server.terminate()
-    return seconds
-
-
-def _changes(page):
-    """Walk through all pages by the sidebar and back to the first. Returns: {"change " and a page's title: seconds from the click until it is drawn}."""
-    seconds = {}
-    titles = page.get_by_role("navigation").get_by_role("link").all_inner_texts()
-    for title in [*titles[1:], titles[0]]:
-        before = page.locator("h1").first.inner_text()
-        began = time.perf_counter()
-        page.get_by_role("navigation").get_by_role("link", name=title, exact=True).click()
-        page.wait_for_function(CHANGED, arg=before)
-        seconds[f"change {title}"] = time.perf_counter() - began
     return seconds
 
 
