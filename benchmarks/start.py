@@ -1,5 +1,6 @@
-"""From nothing to a page: a fresh server process and a fresh browser each time, as somebody who types `make run` sees it."""
+"""From nothing to a page, and from page to page: a fresh server process and a fresh browser each time, as somebody who types `make run` sees it."""
 
+import math
 import os
 import shutil
 import socket
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.harness import summary
@@ -15,11 +17,24 @@ from benchmarks.harness import summary
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 180_000  # ms
+GOALS = {"paint": 2.5, "usable": 8.0, "change": 1.0}  # seconds at most, on two cores
 USABLE = "[data-testid=stApp][data-test-script-state=notRunning] [data-testid=stMain] [data-testid=stAlertContainer]"
 
 
+# Another title than before, and everything below it drawn.
+CHANGED = """before => {
+    const title = document.querySelector('h1')?.innerText, app = document.querySelector('[data-testid=stApp]');
+    return title && title !== before && app.dataset.testScriptState === 'notRunning'
+        && !document.querySelector('[data-stale=true], [data-testid=stSpinner], [data-testid=stSkeleton]')
+        && [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => chart.querySelector('.main-svg'));
+}"""
+
+
 def rows(*, repetitions=3, quick=False):
-    """Time the server's start, the first paint and the first verdict, each from the start of the process. Returns: a list of `Row`."""
+    """Time the server's start, the first paint and the first verdict, each from the start of the process, and each page's change once it was visited.
+
+    Returns: a list of `Row`, with the goal and the machine's load beside the seconds.
+    """
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         print("start: no Chromium here, not measured", file=sys.stderr)
@@ -27,7 +42,15 @@ def rows(*, repetitions=3, quick=False):
     runs = [_run(browser) for _ in range(1 if quick else repetitions)]
     titles = {"answers": "the server answers", "paint": "the title is on screen", "usable": "a verdict is on screen and the page is at rest"}
     titles["again"] = "the page opened again, in a new session"
-    return [summary("start", title, [run[key] for run in runs], "s") for key, title in titles.items()]
+    titles |= {key: f"to the page {key.partition(' ')[2]!r}, visited before" for key in runs[0] if key.startswith("change ")}
+    return [_row(key, title, [run[key] for run in runs], [run["load"] for run in runs]) for key, title in titles.items()]
+
+
+def _row(key, title, seconds, loads):
+    goal = GOALS.get(key.partition(" ")[0])
+    load = f"load {min(loads):.1f} to {max(loads):.1f}"
+    row = summary("start", title, seconds, "s", load)
+    return row if goal is None else replace(row, note=f"goal {goal:g} s: {'kept' if row.value <= goal else 'missed'}; {load}")
 
 
 def _run(browser):
@@ -42,7 +65,7 @@ def _run(browser):
         page = playwright.chromium.launch(executable_path=browser, args=flags).new_page(locale="en-US")
         page.set_default_timeout(PATIENCE)
         command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless=true", f"--server.port={port}"]
-        began, seconds = time.perf_counter(), {}
+        began, seconds = time.perf_counter(), {"load": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan}
         with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "HOME": home}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
             try:
                 _wait(f"{address}/_stcore/health", server)
@@ -56,8 +79,23 @@ def _run(browser):
                 page.goto(address, wait_until="commit")
                 page.locator(USABLE).first.wait_for()
                 seconds["again"] = time.perf_counter() - again
+                _changes(page)
+                seconds |= _changes(page)
             finally:
                 server.terminate()
+    return seconds
+
+
+def _changes(page):
+    """Walk through all pages by the sidebar and back to the first. Returns: {"change " and a page's address: seconds from the click until it is drawn}."""
+    seconds, links = {}, page.get_by_test_id("stSidebarNavLink")
+    for number in (*range(1, links.count()), 0):
+        name = links.nth(number).get_attribute("href").rpartition("/")[2] or "verdict"
+        before = page.locator("h1").first.inner_text()
+        began = time.perf_counter()
+        links.nth(number).click()
+        page.wait_for_function(CHANGED, arg=before)
+        seconds[f"change {name}"] = time.perf_counter() - began
     return seconds
 
 
