@@ -85,7 +85,7 @@ def test_settings_that_are_wrong_keep_everybody_out(as_if, monkeypatch, section,
     monkeypatch.setenv(signin.USERS, users)
     assert not signin.inside() and not signin.administers()
     page = knock("ko")
-    assert [error.value for error in page.error] == [catalogue("ko")[f"error.{key}"].format(name=name)] and not page.button
+    assert [error.value for error in page.error] == [sentence(catalogue("ko")[f"error.{key}"].format(name=name))] and not page.button
 
 
 def test_a_file_of_secrets_that_cannot_be_read_keeps_everybody_out(monkeypatch, tmp_path):

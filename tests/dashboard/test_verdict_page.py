@@ -11,11 +11,13 @@ from PIL import Image
 import core.packs
 from core.errors import InputError
 from core.images.sources import open_source
+from core.limits import limits
 from core.packs import list_packs
 from dashboard.language import LANGUAGES, catalogue
 from dashboard.parts.picker import SHOWN
-from dashboard.parts.pictures import KEPT
 from tests.dashboard.pages import healthy, open_page
+
+KEPT = limits().pictures
 
 pytestmark = pytest.mark.skipif("toybox" not in list_packs(), reason="no pack named toybox: it ships in assets/packs; make packs builds it")
 
@@ -154,7 +156,7 @@ def test_too_many_files_are_told_in_one_sentence_and_the_first_are_taken(languag
     page = visit(language)
     files = [(f"{i}.png", b"\x89PNG\r\n\x1a\n" + bytes([i % 256]), "image/png") for i in range(KEPT + 50)]
     healthy(page.file_uploader(key="files").set_value(files).run())
-    told = words(language, "picker.too_many", n=KEPT + 50, taken=KEPT, most=KEPT, size=256)
+    told = words(language, "picker.too_many", n=KEPT + 50, taken=KEPT, most=KEPT, size=limits().person_mb)
     assert [box.value for box in page.warning].count(told) == 1
     assert len(page.error) == SHOWN + 1 and page.error[SHOWN].value == words(language, "picker.more_unreadable", n=KEPT - SHOWN)
 

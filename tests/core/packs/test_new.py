@@ -104,8 +104,8 @@ def test_the_bar_never_jumps_back_and_ends_full(made):
 
 
 def test_stopping_and_going_on_gives_the_same_numbers(made, order, tmp_path, monkeypatch):
-    stop, passes, real = threading.Event(), [], measuring.probe
-    monkeypatch.setattr(measuring, "probe", lambda *a, **k: passes.append(1) or real(*a, **k))
+    stop, passes, real = threading.Event(), [], measuring.probe_all
+    monkeypatch.setattr(measuring, "probe_all", lambda *a, **k: passes.append(1) or real(*a, **k))
     monkeypatch.setattr(measuring, "batch_size", lambda size: 16)  # the pack above was measured in other batches
     out = tmp_path / "halves"
     with pytest.raises(Stopped):
