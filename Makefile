@@ -31,7 +31,7 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else  # side by side, a core each; then what a person sees, who would not wait for other tests: two servers, each with its browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 8 --dist worksteal
-	$(BIN)/python -m pytest -m browser --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest -m browser --numprocesses 2 --dist loadgroup
 endif
 
 soak: $(VENV)/.test

@@ -77,7 +77,7 @@ def tables_by_keyboard(page):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [pytest.param(path, marks=pytest.mark.xdist_group(path)) for path in PAGES])  # its numbers are worked out by one server
 def test_a_page_is_for_everybody_and_looks_as_it_did(visit, page, server, request, path, language):
     asked, broken = set(), []
     page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
