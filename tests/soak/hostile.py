@@ -25,6 +25,7 @@ from tests.soak.table import Row
 
 LONGEST = 20  # seconds of one try, on a machine that does other things too
 KEPT = 64 * 2**20  # bytes of memory that may be held after a row: caches, and what the allocator keeps
+COLD, HELD = 120, 1024 * 2**20  # the same of pages, which load packs and work out figures at their first visit, and keep them
 TOLD = 3  # losses that a row tells in words
 
 
@@ -160,7 +161,7 @@ def queries(measured, folder, seconds):
     pages = sorted(file.stem for file in views.glob("*.py"))
 
     def visit(name, query):
-        page = AppTest.from_file(views / f"{name}.py", default_timeout=LONGEST)
+        page = AppTest.from_file(views / f"{name}.py", default_timeout=COLD)
         for key, value in query.items():
             page.query_params[key] = value
         page.run()
@@ -172,7 +173,7 @@ def queries(measured, folder, seconds):
         return [visit(name, {"lang": "en", "pack": "toybox"}) for name in ("runs", "verdict")]
 
     tries = ((f"{name} {query}"[:200], lambda name=name, query=query: visit(name, query)) for name, query in made.queries(pages))
-    return measured.row("links: query parameters of every wrong kind, each page", tries, good, seconds)
+    return measured.row("links: query parameters of every wrong kind, each page", tries, good, seconds, longest=COLD, held=HELD)
 
 
 class _Measured:
@@ -181,37 +182,38 @@ class _Measured:
     def __init__(self, home):
         self._home = home
 
-    def row(self, what, tries, good, seconds, *, kept=None):
+    def row(self, what, tries, good, seconds, *, kept=None, longest=None, held=None):
         """Run tries until they or the seconds end, at least one.
 
-        Args: tries: (name, function) each; good: returns what must be the same before and after; kept: a folder that files are meant to be kept in.
+        Args: tries: (name, function) each; good: returns what must be the same before and after; kept: a folder that files are meant to be kept in;
+            longest, held: instead of `LONGEST` and `KEPT`.
         Returns: Row.
         """
         expected, lost, refused, slowest, tried = good(), Counter(), 0, 0.0, 0
         files, memory, end = self._files(), resident(), time.monotonic() + seconds
         for name, function in tries:
-            outcome = attempt(function)
+            outcome = attempt(function, longest)
             tried, refused = tried + 1, refused + isinstance(outcome.error, InputError)
             slowest = max(slowest, outcome.seconds)
             if outcome.lost:
-                lost[f"{name}: {type(outcome.error).__name__ if outcome.error else f'{LONGEST} s were not enough'}"] += 1
+                lost[f"{name}: {type(outcome.error).__name__ if outcome.error else f'{longest or LONGEST} s were not enough'}"] += 1
             if time.monotonic() > end:
                 break
-        after = attempt(lambda: expected == good() or _fail())
+        after = attempt(lambda: expected == good() or _fail(), longest)
         lost["the next good one is not taken as before"] += after.lost or after.error is not None
         lost["files left behind"] += sum(kept is None or kept not in path.parts for path in self._files() - files)
-        held = resident() - memory
-        lost[f"{held / 2**20:.0f} MB are not given back"] += held > KEPT
+        more = resident() - memory
+        lost[f"{more / 2**20:.0f} MB are not given back"] += more > (held or KEPT)
         told = "".join(f"; lost: {name}" for name in list(+lost)[:TOLD])
-        seen = f"{refused:,} refused in a sentence, the slowest {slowest:.1f} s, {max(0, held) / 2**20:.0f} MB more than before{told}"
+        seen = f"{refused:,} refused in a sentence, the slowest {slowest:.1f} s, {max(0, more) / 2**20:.0f} MB more than before{told}"
         return Row("hostile", what, tried, lost.total(), seen)
 
     def _files(self):
         return {path for path in self._home.rglob("*") if path.is_file()}
 
 
-def attempt(function):
-    """Run a function in a thread of its own, which is left behind where it does not come back. Returns: Outcome."""
+def attempt(function, longest=None):
+    """Run a function in a thread of its own, which is left behind where it does not come back in time. Returns: Outcome."""
     found = []
 
     def run():
@@ -223,7 +225,7 @@ def attempt(function):
 
     thread, start = threading.Thread(target=run, daemon=True), time.monotonic()
     thread.start()
-    thread.join(LONGEST)
+    thread.join(longest or LONGEST)
     return Outcome(found[0], time.monotonic() - start) if found else Outcome(None, float("inf"))
 
 
