@@ -29,9 +29,9 @@ test: $(VENV)/.test
 	$(BIN)/python -m ruff check .
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
-else  # side by side, a core each; then what a person sees, who would not wait for other tests: two servers, each with its browser
+else  # side by side, a core each; then alone what a person sees, who would not wait for other tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" --numprocesses auto --maxprocesses 8 --dist worksteal
-	$(BIN)/python -m pytest -m browser --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest -m browser
 endif
 
 soak: $(VENV)/.test
