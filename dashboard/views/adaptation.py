@@ -27,8 +27,6 @@ def main():
     st.title(t("adapt.title"))
     st.markdown(t("adapt.intro"))
     one = compute.adaptations().look(current())
-    if one is not None and one.busy:
-        hold("adaptation", one.name, lambda: compute.adaptations().control(one.name, "cancel"))
     with st.expander(t("adapt.form"), icon=":material/tune:", expanded=not current()):
         plan = adapt_plan.plan_form(settings)
     if plan is not None:
@@ -87,7 +85,7 @@ def live():
     one = compute.adaptations().look(current())
     if one is None or not one.busy:
         st.rerun()
-    hold("adaptation", one.name, lambda: compute.adaptations().control(one.name, "cancel"))
+    hold("adaptation", one.name, lambda: control(one.name, "cancel"))
     controls(one)
     progress(one)
     adapt_result.draw(_result(one), live=True)

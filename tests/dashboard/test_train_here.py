@@ -1,7 +1,6 @@
 """The section that trains a network: its form, its buttons, its words. The pictures are few, so that it takes seconds."""
 
 import json
-import time
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,6 +11,7 @@ from dashboard import compute
 from dashboard.language import catalogue
 from dashboard.parts import train_here
 from tests.dashboard.pages import healthy
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -46,13 +46,6 @@ def open_section(language="en", **query):
 def training_of(page, held):
     (name,) = page.session_state["trainings"]
     return held.find(name)
-
-
-def until(ready, seconds=120):
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
 
 
 def text(page):
