@@ -1,6 +1,7 @@
 """Where to compute and how precisely."""
 
 import contextlib
+import os
 
 import torch
 
@@ -23,6 +24,17 @@ def pick_device(name=None):
     if not usable[kind]:
         raise InputError(f"This machine has no {kind} device; use --device cpu.", key="device.absent", name=kind)
     return torch.device(name)
+
+
+def share_cores(among=1):
+    """Let this thread compute on its share of the cores, one of which is left to whoever draws pages; OMP_NUM_THREADS, where it is set, decides instead.
+
+    Threads that wait for each other at every operation are no gain where other work keeps their cores busy, but a loss.
+
+    Args: among: how many threads compute at the same time.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, ((os.cpu_count() or 2) - 1) // among))
 
 
 def autocast(device, precision="fp32"):

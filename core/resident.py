@@ -1,10 +1,22 @@
 """How much memory this program uses and how much it may: bytes, as the operating system tells them. Linux tells all of it, others less."""
 
+import ctypes
 import os
+import platform
 import re
 from pathlib import Path
 
+ARENA_MAX, ARENAS = -8, 2  # the option's number in glibc's malloc.h
 PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
+
+
+def few_arenas():
+    """Let all threads of this process share two pools of memory. glibc makes up to eight a core, and what a thread frees stays in its own.
+
+    It does nothing with another C library. Source: mallopt(3), M_ARENA_MAX.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(ARENA_MAX, ARENAS)
 
 
 def used(pid="self", *, proc=PROC):

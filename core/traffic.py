@@ -39,12 +39,12 @@ class Traffic:
     """Counts runs of pages. Every method may be called from any thread.
 
     Attributes: began: when it was made; totals: Counter of (page, one of `ENDS`) since then; sums: {page: seconds of whole runs};
-        buckets: Counter of (page, index into `BOUNDS`, or its length beyond them) of whole runs.
+        buckets: Counter of (page, index into `BOUNDS`, or its length beyond them) of whole runs; running: how many run just now.
     """
 
     def __init__(self, *, clock=time.monotonic, kept=KEPT):
         self._clock, self._runs, self._lock = clock, deque(maxlen=kept), threading.Lock()
-        self.began, self.totals, self.sums, self.buckets = clock(), Counter(), Counter(), Counter()
+        self.began, self.totals, self.sums, self.buckets, self.running = clock(), Counter(), Counter(), Counter(), 0
 
     @property
     def uptime(self):
@@ -55,6 +55,8 @@ class Traffic:
     def run(self, page, who, *, told=lambda run: None):
         """Count what is done meanwhile as one run of a page. Args: told: called with the `Run` once it has ended, however it did."""
         began, ended = self._clock(), "left"
+        with self._lock:
+            self.running += 1
         try:
             yield
             ended = "whole"
@@ -91,6 +93,7 @@ class Traffic:
 
     def _add(self, one):
         with self._lock:
+            self.running -= 1
             self._runs.append(one)
             self.totals[one.page, one.ended] += 1
             if one.ended == "whole":

@@ -74,6 +74,7 @@ class State:
 @st.cache_resource(show_spinner=False)
 def traffic():
     """Return the `core.traffic.Traffic` of this server, which tells Streamlit's own /_stcore/metrics too."""
+    resident.few_arenas()
     counted = Traffic()
     if runtime.exists():
         runtime.get_instance().stats_mgr.register_provider(Counted(counted))
@@ -89,6 +90,8 @@ def run(page):
         return
     name, who = page.url_path or START, st.session_state.setdefault("logged_as", secrets.token_hex(4))
     with logs.about(session=who, page=name), traffic().run(name, who, told=_told):
+        if "torch" in sys.modules:  # a page that needs no torch does not load it for this
+            compute.share_cores(traffic().running)
         page.run()
 
 

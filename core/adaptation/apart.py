@@ -11,7 +11,7 @@ import threading
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 
-from core import jobs, logs
+from core import jobs, logs, resident
 
 _LOST = (EOFError, ConnectionError, FileNotFoundError)  # the last where its socket is gone
 
@@ -128,6 +128,7 @@ def _begin():
 def serve():
     """Be that process: read the key, print the address, and end when the other side does, however it ends."""
     logs.set_up()
+    resident.few_arenas()
     key = sys.stdin.readline().strip()
     if hasattr(os, "nice"):
         os.nice(NICE)

@@ -6,7 +6,6 @@ One batch at a time is computed on a server, in turn, whoever asked for it.
 
 import logging
 import math
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -23,6 +22,7 @@ from core.adaptation.stream import CLEAN, Stream
 from core.corruptions import corrupt
 from core.detectors.logits import energy
 from core.detectors.selected_norm import logits_with_norm
+from core.device import share_cores
 from core.errors import InputError
 from core.images.sources import data_folder, open_source, read
 from core.limits import limits, room
@@ -144,7 +144,7 @@ class Adaptation:
     def work(self, job):
         """Do all of it, for `core.jobs.start`."""
         job.doing = "reading"
-        use_threads()
+        share_cores()
         self._pack = self._shelf.pack(self.plan.pack)
         stream = self._stream(job)
         self.batches = len(stream)
@@ -275,7 +275,7 @@ class Adaptation:
 
     def _set_up(self, setup, job, stream):
         """Make every method, the quick ones first, and let it go on when it is ready."""
-        use_threads()
+        share_cores()
         lanes = sorted(self.lanes.values(), key=lambda lane: (_learns(lane.name), len(ADAPTATIONS[lane.name].needs)))
         quick = [lane for lane in lanes if "pictures" not in ADAPTATIONS[lane.name].needs]
         for lane in quick:
@@ -547,11 +547,6 @@ def title_of(plan):
     """Return what a run is called in a list: pack, corruptions, methods."""
     what = ", ".join(plan.corruptions[:3]) + (f" and {len(plan.corruptions) - 3} more" if len(plan.corruptions) > 3 else "")
     return f"{plan.pack}: {what} at severity {plan.severity}, {plan.setting}; {', '.join(plan.methods)}"
-
-
-def use_threads():
-    """Let this thread leave a core to the pages."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
 
 
 def wake_optimisers():

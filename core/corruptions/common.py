@@ -85,7 +85,7 @@ def filtered(images, kernel):
 def gaussian(images, sigma, *, edge="nearest", truncate=4.0):
     """Blur by a Gaussian of `sigma` pixels that ends at `truncate` sigmas, as scikit-image's and SciPy's.
 
-    Args: images: (..., H, W); edge: "nearest" repeats the border's pixel, "reflect" mirrors the picture there, border included.
+    Args: images: (..., H, W); edge: "nearest" repeats the border's pixel, "reflect" mirrors the picture there, border included, "mirror" without it.
     Returns: the same shape. One product with a matrix a side: exact at every border, however wide the blur.
     """
     if int(truncate * sigma + 0.5) == 0:  # as there: nothing but the pixel itself is in reach
@@ -108,6 +108,8 @@ def _gaussian_matrix(size, sigma, edge, truncate):
     places = np.arange(size)[:, None] + offsets
     if edge == "nearest":
         places = places.clip(0, size - 1)
+    elif edge == "mirror":
+        places = mirrored(places, size)
     else:
         places %= 2 * size
         places = np.minimum(places, 2 * size - 1 - places)

@@ -1,10 +1,15 @@
 """What cameras and computers do: contrast, elastic warps, pixels, JPEG, saturation. Source of all: Hendrycks & Dietterich, ICLR 2019, as released."""
 
+import io
+
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from core.corruptions.common import SMALL, at, coarse, columns, gaussian, uniform
+
+FEW = 64  # pictures, up to which a JPEG encoder that is there at once is quicker than one that is quick
 
 
 def contrast(images, severity, *, generator):
@@ -88,12 +93,26 @@ def _boxes(size, target):
 
 def jpeg_compression(images, severity, *, generator):
     """Save as JPEG, 4:2:0 chroma, and read again; on the CPU, picture by picture, with the very pixels that Pillow gives. Severity: the quality."""
-    from torchvision.io import decode_jpeg, encode_jpeg  # takes seconds to import, and only this needs it
-
     quality = at(images, severity, (80, 65, 58, 50, 40), (25, 18, 15, 10, 7))
     pixels = (images * 255).round().byte().cpu()
-    found = torch.stack(decode_jpeg(encode_jpeg(list(pixels), quality=quality)))
+    found = _through_pillow(pixels, quality) if len(pixels) <= FEW else _through_torchvision(pixels, quality)
     return found.to(images.device, images.dtype) / 255
+
+
+def _through_pillow(pixels, quality):
+    found = torch.empty_like(pixels)
+    for picture, into in zip(pixels, found, strict=True):
+        buffer = io.BytesIO()
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(buffer, "JPEG", quality=quality)
+        into.copy_(torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1))
+    return found
+
+
+def _through_torchvision(pixels, quality):
+    """Do the same faster, after an import that takes seconds."""
+    from torchvision.io import decode_jpeg, encode_jpeg
+
+    return torch.stack(decode_jpeg(encode_jpeg(list(pixels), quality=quality)))
 
 
 def saturate(images, severity, *, generator):

@@ -12,9 +12,9 @@ import copy
 
 import torch
 from torch import nn
-from torchvision.transforms.functional import gaussian_blur
 
 from core.blocks import WEIGHTED
+from core.corruptions.common import gaussian
 from core.explanation.common import classes_of, forward_of
 
 
@@ -49,7 +49,7 @@ def blurry(images):
     The blur is Gaussian, its deviation a twelfth of the side: the published 5 pixels of 224 leave too much of a small picture.
     """
     sigma = images.shape[-1] / 12
-    return gaussian_blur(images, 2 * round(2 * sigma) + 1, sigma)
+    return gaussian(images, sigma, edge="mirror", truncate=2.0)
 
 
 def area(curve):

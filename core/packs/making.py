@@ -5,7 +5,6 @@ resumed.
 """
 
 import json
-import os
 import secrets
 import shutil
 import threading
@@ -163,9 +162,9 @@ class Makings:
         """Wait for the turn, then make it."""
         try:
             with self.line.turn(job, making.name):
-                import torch
+                from core.device import share_cores
 
-                torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # of this thread: a core is left for the pages
+                share_cores()
                 return self.make(job, making)
         except jobs.Stopped:
             making.cancelled = True

@@ -1,9 +1,11 @@
 """Devices and precision by name."""
 
+import os
+
 import pytest
 import torch
 
-from core.device import autocast, pick_device
+from core.device import autocast, pick_device, share_cores
 from core.errors import InputError
 
 
@@ -29,3 +31,18 @@ def test_precision_decides_what_a_layer_computes_in():
         assert layer(x).dtype == torch.bfloat16
     with pytest.raises(InputError, match="no precision named 'fp16'"):
         autocast("cpu", "fp16")
+
+
+@pytest.mark.parametrize(("among", "threads"), [(1, 7), (3, 2), (20, 1)])
+def test_a_thread_gets_its_share_of_the_cores_but_one(monkeypatch, among, threads):
+    before = torch.get_num_threads()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    try:
+        share_cores(among)
+        assert torch.get_num_threads() == threads
+        monkeypatch.setenv("OMP_NUM_THREADS", "5")
+        share_cores(7)
+        assert torch.get_num_threads() == threads  # the environment decides
+    finally:
+        torch.set_num_threads(before)

@@ -1,8 +1,14 @@
 import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from core import resident
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -46,3 +52,32 @@ def test_the_older_groups_are_read_and_without_any_the_machine_counts(system):
 
 def test_a_system_that_tells_nothing_gets_none(tmp_path):
     assert resident.used(proc=tmp_path) is resident.limit(proc=tmp_path, cgroup=tmp_path) is None
+
+
+POOLS = """
+import ctypes, sys, threading
+from core import resident
+if sys.argv[1] == "few":
+    resident.few_arenas()
+libc, together = ctypes.CDLL(None), threading.Barrier(6)
+def take():
+    together.wait()
+    libc.malloc(100)
+    together.wait()
+threads = [threading.Thread(target=take) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has arenas")
+def test_threads_share_two_pools_of_memory():
+    pools = {}
+    for which in ("few", "many"):
+        done = subprocess.run([sys.executable, "-c", POOLS, which], capture_output=True, text=True, check=True, cwd=ROOT)
+        pools[which] = done.stdout.count("<heap nr=")
+    assert pools["few"] <= 2 < pools["many"]
