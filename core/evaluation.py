@@ -77,15 +77,15 @@ def evaluate(judge, unknown, *, known=None, labels=None, by_permutation=()):
     )
 
 
-def figures(evaluation, *, convention="id_positive", resamples=500, seed=0):
+def figures(evaluation, *, convention="id_positive", resamples=500, seed=0, detectors=None):
     """Return {detector: {set: {auroc, aupr_in, aupr_out, fpr95, ci}}} in percent.
 
-    Args: convention: a name of `core.metrics.CONVENTIONS`; resamples: of the bootstrap; 0 leaves `ci` out.
+    Args: convention: a name of `core.metrics.CONVENTIONS`; resamples: of the bootstrap; 0 leaves `ci` out; detectors: names, by default all.
     `ci` holds 95 % intervals: {auroc: [low, high], fpr95: [low, high]}.
     """
     table = {}
-    for detector, known in evaluation.known.items():
-        table[detector] = {}
+    for detector in evaluation.known if detectors is None else detectors:
+        known, table[detector] = evaluation.known[detector], {}
         for name, scores in evaluation.unknown.items():
             m = measure(known, scores[detector], convention=convention)
             row = {key: _percent(getattr(m, key)) for key in ("auroc", "aupr_in", "aupr_out", "fpr95")}

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import beta, norm, rankdata
-from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 
 from core.errors import InputError, unknown
 
@@ -95,7 +94,7 @@ def measure(id_scores, ood_scores, *, convention="id_positive"):
         aupr_in, aupr_out = _rectangles(tpr, false), _rectangles(1 - false[::-1], 1 - tpr[::-1])
     else:
         auroc = auroc_columns(id_scores[:, None], ood_scores[:, None])[0]
-        area = _trapezoids if convention == "ood_positive" else average_precision_score
+        area = _trapezoids if convention == "ood_positive" else _average_precision
         known, scores = np.arange(len(id_scores) + len(ood_scores)) < len(id_scores), np.concatenate([id_scores, ood_scores])
         aupr_in, aupr_out = area(known, scores), area(~known, -scores)
     return Metrics(float(auroc), float(aupr_in), float(aupr_out), fpr(id_scores, ood_scores, convention=convention), convention)
@@ -251,9 +250,22 @@ def _rectangles(recall, false):
     return -np.diff(recall) @ precision[1:] + recall[-1] * precision[-1]
 
 
+def _average_precision(positive, scores):
+    precision, recall = _precision_recall(positive, scores)
+    return precision @ np.diff(recall, prepend=0)
+
+
 def _trapezoids(positive, scores):
-    precision, recall, _ = precision_recall_curve(positive, scores)
-    return auc(recall, precision)
+    precision, recall = _precision_recall(positive, scores)
+    return np.trapezoid([1, *precision], [0, *recall])
+
+
+def _precision_recall(positive, scores):
+    """Return precision and recall at each of the falling thresholds, (T,) each; equal scores pass together."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    found = np.cumsum(positive[order])[ends]
+    return found / (ends + 1), found / found[-1]
 
 
 def _finite(id_scores, ood_scores):

@@ -167,16 +167,16 @@ def _with_extra(pack_name, jobs, _extra):
     return evaluate(_every_judge(pack_name), unknown, by_permutation=loaded.selection.by_permutation)
 
 
-def figures(bench, convention, *, intervals=False):
-    """Return every metric of every detector on every set, as `core.evaluation.figures` does; with `ci` it takes seconds."""
-    return _figures(bench.key, convention, RESAMPLES if intervals else 0, bench.evaluation)
+def figures(bench, convention, *, intervals=False, detectors=None):
+    """Return every metric of the detectors, by default of all, on every set, as `core.evaluation.figures` does; with `ci` it takes seconds."""
+    return _figures(bench.key, convention, RESAMPLES if intervals else 0, detectors, bench.evaluation)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _figures(key, convention, resamples, _evaluation):
+def _figures(key, convention, resamples, detectors, _evaluation):
     from core.evaluation import figures
 
-    return figures(_evaluation, convention=convention, resamples=resamples)
+    return figures(_evaluation, convention=convention, resamples=resamples, detectors=detectors)
 
 
 def roc(bench, name, detector):

@@ -408,9 +408,17 @@ def every_detector(context, figures, convention):
 
 
 def exact_numbers(context, convention):
-    """Draw all metrics with 95 % confidence intervals, and offer them as CSV. It takes seconds the first time, so it comes last."""
-    with st.spinner(t("detect.intervals")):
-        figures = compute.figures(context.bench, convention, intervals=True)
+    """Offer all metrics with 95 % confidence intervals, as a table and as CSV: they take seconds the first time, so they wait until they are asked for."""
+    with st.expander(t("detect.exact"), icon=":material/table:", key="exact", on_change="rerun") as place:
+        if place.open:
+            with st.spinner(t("detect.intervals")):
+                figures = compute.figures(context.bench, convention, intervals=True)
+            every_number(context, figures, convention)
+    keep_result(context, convention)
+
+
+def every_number(context, figures, convention):
+    """Draw the table of all metrics."""
     known = len(next(iter(context.bench.evaluation.known.values())))
     rows = []
     for d, by_set in figures.items():
@@ -424,14 +432,11 @@ def exact_numbers(context, convention):
     columns = [t("word.detector"), t("word.set"), "AUROC, %", f"AUROC {low}", f"AUROC {high}", "FPR@95TPR, %", f"FPR@95TPR {low}", f"FPR@95TPR {high}"]
     columns += ["AUPR-In, %", "AUPR-Out, %", t("word.known_pictures"), t("word.unknown_pictures"), t("word.convention")]
     frame_of_all = pd.DataFrame(rows, columns=columns)
-    with st.expander(t("detect.exact"), icon=":material/table:"):
-        st.dataframe(frame_of_all, hide_index=True, key="exact", alt=t("detect.exact"))
-        st.caption(t("detect.exact_caption"))
-        if convention == "odin_grid":
-            st.caption(t("detect.exact_grid"))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        download_csv(frame_of_all, f"detectors-{context.settings.pack}-{convention}.csv")
-        keep_result(context, convention)
+    st.dataframe(frame_of_all, hide_index=True, key="exact_numbers", alt=t("detect.exact"))
+    st.caption(t("detect.exact_caption"))
+    if convention == "odin_grid":
+        st.caption(t("detect.exact_grid"))
+    download_csv(frame_of_all, f"detectors-{context.settings.pack}-{convention}.csv")
 
 
 def keep_result(context, convention):
@@ -439,7 +444,8 @@ def keep_result(context, convention):
     of = (*context.bench.key, convention)
     if st.button(t("runs.keep"), icon=":material/inventory_2:", help=t("runs.keep_help"), key="keep_run", disabled=st.session_state.get("kept") == of):
         try:
-            st.session_state["run"], st.session_state["kept"] = compute.keep_run(context.bench, convention, owner()), of
+            with st.spinner(t("detect.intervals")):
+                st.session_state["run"], st.session_state["kept"] = compute.keep_run(context.bench, convention, owner()), of
             st.rerun()
         except InputError as error:
             st.error(explain(error), icon=":material/database_off:")
