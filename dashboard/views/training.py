@@ -253,7 +253,8 @@ def every_set(context, detector, benches):
             t("detect.convention"), tuple(CONVENTIONS), format_func=conventions.get, required=True, key="counted", persist_state="session"
         )
     st.caption(t(f"detect.says_{convention}"))
-    found = {m: {s: rows[s] for s in context.sets} for m, bench in benches.items() for rows in [compute.figures(bench, convention, detectors=(detector,))[detector]]}
+    measured = {m: compute.figures(bench, convention, detectors=(detector,))[detector] for m, bench in benches.items()}
+    found = {m: {s: rows[s] for s in context.sets} for m, rows in measured.items()}
     better = compute.improvements(found, baseline)
     counts = {m: count(found[baseline], found[m]) for m in better}
     told = {m: {"method": context.titles[m], "baseline": context.titles[baseline], "n": len(context.sets), **counts[m]} for m in better}
