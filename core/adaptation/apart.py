@@ -16,7 +16,7 @@ from core import jobs, logs, resident
 _LOST = (EOFError, ConnectionError, FileNotFoundError)  # the last where its socket is gone
 
 
-NICE = 5  # by how much pages go before what adapts
+NICE = 10  # by how much pages go before what adapts
 
 
 class Apart:

@@ -13,22 +13,13 @@ PAPER = "#FFFFFF"
 def bands(figure, domains, names):
     """Mark where the look of the pictures changes, with its name above. Args: domains: one a batch; names: {domain: title}. Returns: the figure."""
     starts = [k for k, domain in enumerate(domains) if k == 0 or domain != domains[k - 1]]
-    for place, (k, end) in enumerate(zip(starts, [*starts, len(domains)][1:], strict=True)):
-        if place % 2:
-            figure.add_vrect(x0=k + 0.5, x1=end + 0.5, fillcolor=GUIDE, opacity=0.12, line_width=0, layer="below")
-        if len(starts) <= 20:
-            tilt = -30 if len(starts) > 6 else 0
-            figure.add_annotation(
-                x=(k + end + 1) / 2,
-                y=1,
-                yref="paper",
-                yanchor="top",
-                text=names.get(domains[k], domains[k]),
-                showarrow=False,
-                textangle=tilt,
-                font={"size": 11},
-            )
-    return figure
+    spans = list(zip(starts, [*starts, len(domains)][1:], strict=True))
+    look = {"type": "rect", "yref": "y domain", "y0": 0, "y1": 1, "fillcolor": GUIDE, "opacity": 0.12, "line": {"width": 0}, "layer": "below"}
+    shapes = [{**look, "x0": k + 0.5, "x1": end + 0.5} for k, end in spans[1::2]]
+    look = {"y": 1, "yref": "paper", "yanchor": "top", "showarrow": False, "textangle": -30 if len(starts) > 6 else 0, "font": {"size": 11}}
+    titles = [{**look, "x": (k + end + 1) / 2, "text": names.get(domains[k], domains[k])} for k, end in spans if len(starts) <= 20]
+    # at once: to add them one by one takes as long as all the rest of a chart
+    return figure.update_layout(shapes=[*figure.layout.shapes, *shapes], annotations=[*figure.layout.annotations, *titles])
 
 
 def errors(tracks, batches, domains, names, words):

@@ -6,16 +6,46 @@ COLOUR = {"ID": KNOWN, "OOD": UNKNOWN}
 GUIDE = "#808080"  # thresholds and lines of reference
 
 
+LAYOUT = {
+    # beside the plot area instead of the whole figure, the legend would lie over the plot after the window has become wider
+    "legend": {"orientation": "h", "yref": "container", "yanchor": "top", "y": 1.0, "x": 0},
+    "hoverlabel": {"namelength": -1},
+}
+PANEL, BESIDE = 150, 0.05  # pixels of a panel's height; share of the width between two
+
+
 def tidy(figure, *, height, x=None, y=None, legend=True):
     """Set sizes, axis titles and a legend on top; the page's theme gives fonts and background. Returns: the figure."""
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 34 if legend else 12, "b": 10},
         showlegend=legend,
-        # beside the plot area instead of the whole figure, the legend would lie over the plot after the window has become wider
-        legend={"orientation": "h", "yref": "container", "yanchor": "top", "y": 1.0, "x": 0},
-        hoverlabel={"namelength": -1},
+        **LAYOUT,
     )
     figure.update_xaxes(title=x, automargin=True)
     figure.update_yaxes(title=y, automargin=True)
     return figure
+
+
+def panels(titles, columns):
+    """Lay out small charts in rows, each under its title: plain data, which Plotly checks once, in a fifth of the time of `make_subplots` and updates.
+
+    Returns: the layout, a dict; `panel_axes` says where the traces of each go.
+    """
+    rows = -(-len(titles) // columns)
+    below = min(0.35 / rows, 0.2)
+    width, height = (1 - BESIDE * (columns - 1)) / columns, (1 - below * (rows - 1)) / rows
+    layout, annotations = {"height": PANEL * rows + 90, "margin": {"l": 10, "r": 10, "t": 60, "b": 10}, "showlegend": True, **LAYOUT}, []
+    for k, (title, axes) in enumerate(zip(titles, panel_axes(len(titles)), strict=True)):
+        left, top = k % columns * (width + BESIDE), 1 - k // columns * (height + below)
+        both = {"automargin": True}
+        layout[axes["xaxis"].replace("x", "xaxis")] = both | {"anchor": axes["yaxis"], "domain": [left, min(left + width, 1)], "nticks": 4}  # on a phone too
+        layout[axes["yaxis"].replace("y", "yaxis")] = both | {"anchor": axes["xaxis"], "domain": [max(top - height, 0), top]}
+        place = {"x": left + width / 2, "xref": "paper", "xanchor": "center", "y": top, "yref": "paper", "yanchor": "bottom"}
+        annotations.append({"text": title, "showarrow": False, "font": {"size": 16}, **place})
+    return layout | {"annotations": annotations}
+
+
+def panel_axes(count):
+    """Return the names of the axes of each panel, as traces want them."""
+    return [{"xaxis": f"x{k or ''}", "yaxis": f"y{k or ''}"} for k in (0, *range(2, count + 1))][:count]

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.charts.style import COLOUR, GUIDE, KNOWN, MARK, UNKNOWN, tidy
+from dashboard.charts.style import COLOUR, GUIDE, KNOWN, MARK, UNKNOWN, panel_axes, panels, tidy
 
 
 def score_histogram(known, points, threshold, words):
@@ -33,24 +33,18 @@ def norm_histograms(blocks, known, points, *, columns=4):
 
     Args: blocks: K names; known: (N, K); points: [(name, (K,) norms, "ID" or "OOD")].
     """
-    from plotly.subplots import make_subplots
-
-    rows = -(-len(blocks) // columns)
-    figure = make_subplots(rows, columns, subplot_titles=blocks, vertical_spacing=min(0.35 / rows, 0.2), horizontal_spacing=0.05)
-    for k in range(len(blocks)):
-        place = {"row": k // columns + 1, "col": k % columns + 1}
+    bars = {"type": "bar", "marker": {"color": KNOWN, "opacity": 0.6, "line": {"width": 0}}, "showlegend": False}
+    traces = []
+    for k, place in enumerate(panel_axes(len(blocks))):
         values = [*np.quantile(known[:, k], (0.002, 0.998)), *(norms[k] for _, norms, _ in points)]
         edges = np.linspace(min(values), max(values), 41)
         share = np.histogram(known[:, k], edges)[0] / len(known) * 100
-        figure.add_bar(x=(edges[1:] + edges[:-1]) / 2, y=share, marker={"color": KNOWN, "opacity": 0.6, "line": {"width": 0}}, showlegend=False, **place)
+        traces.append({**bars, "x": (edges[1:] + edges[:-1]) / 2, "y": share, **place})
         for i, (name, norms, verdict) in enumerate(points):
             line = {"color": COLOUR[verdict], "width": 2.5, "dash": ("solid", "dot")[i % 2]}
-            top = share.max()
-            figure.add_scatter(x=[norms[k]] * 2, y=[0, top], mode="lines", line=line, name=name, showlegend=k == 0, legendgroup=name, **place)
-    figure = tidy(figure, height=150 * rows + 90)
-    figure.update_layout(bargap=0, margin={"t": 60})
-    figure.update_xaxes(nticks=4)  # four panels stand side by side on a phone too
-    return figure
+            traces.append({"type": "scatter", "mode": "lines", "x": [norms[k]] * 2, "y": [0, share.max()], "line": line, **place})
+            traces[-1] |= {"name": name, "showlegend": k == 0, "legendgroup": name}
+    return go.Figure(traces, panels(blocks, columns) | {"bargap": 0})
 
 
 def p_values(opinions, level, words):
