@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import torch
 
-from core import jobs
+from core import jobs, resident
 from core.adaptation import ADAPTATIONS, make
 from core.adaptation.guard import Guard
 from core.adaptation.kept import keep_selection, kept_selection
@@ -159,8 +159,10 @@ class Adaptation:
             setup.stop.set()
             setup.wait()
             for lane in self.lanes.values():
-                lane.state = lane.state if lane.state in ("done", "failed") else "stopped"
+                lane.state, lane.events = lane.state if lane.state in ("done", "failed") else "stopped", None
             self._store("cancelled" if job.stop.is_set() else "done")
+            self._logits.clear()
+            resident.give_back()
         if all(lane.state == "failed" for lane in self.lanes.values()):
             raise next(iter(self.lanes.values())).error
 

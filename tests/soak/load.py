@@ -19,7 +19,7 @@ from tests.soak.visitor import Broken, Visitor
 PEOPLE, ADAPTING = 40, 4
 PAGES = ("", "blocks", "detector", "confidence", "trust", "training", "corruptions", "workshop", "runs", "tour")
 PAUSE, WHOLE = (10, 40), 300  # seconds for which a person looks at what is there, where all goes on for so many; in less time, less
-SLOWER = 3  # times the seconds of one person alone that a verdict may take for each that is on the way, at the 95th percentile
+SLOWER = 3  # times the seconds of one person alone that a verdict may take for each request that the server is at, at the 95th percentile
 GROWTH = 1.10  # how much more memory there may be at the end than after a fifth of the time
 SAID = r"^\W*(Known|Unknown)\b"
 UNATTENDED = 3  # seconds after which work ends whose person has gone
@@ -30,8 +30,9 @@ ALONE = 8  # pictures by which the time of one person alone is told
 class Seen:
     """What forty people saw.
 
-    Attributes: verdicts: [(seconds, how many were on the way with it)]; pages: [seconds]; runs: adaptations that were begun; broken: [(what, sentence)];
-        memory: [(share of the time, bytes)].
+    Attributes: verdicts: [(seconds, requests, verdicts)], of both how many the server was at together at most while it lasted, itself among them;
+        pages: [seconds]; runs: adaptations that were begun; broken: [(what, sentence)]; memory: [(share of the time, bytes)];
+        asked: the `Asked` of this moment.
     """
 
     verdicts: list = field(default_factory=list)
@@ -39,7 +40,15 @@ class Seen:
     runs: int = 0
     broken: list = field(default_factory=list)
     memory: list = field(default_factory=list)
-    waiting: int = 0
+    asked: list = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Asked:
+    """A request that is on the way. Attributes: kind: "verdict", "page" or "adaptation"; most: requests, and verdicts, that were on the way with it."""
+
+    kind: str
+    most: tuple = (0, 0)
 
 
 def rows(seconds, people=PEOPLE):
@@ -50,15 +59,16 @@ def rows(seconds, people=PEOPLE):
         yield asyncio.run(_apart(server))
         yield asyncio.run(_left(server))
         log = server.log.read_text()
-    times = [time for time, _ in seen.verdicts]
-    p95, each = _p95(times), _p95([time / queue for time, queue in seen.verdicts])
-    queue = max((queue for _, queue in seen.verdicts), default=0)
+    times = [time for time, *_ in seen.verdicts]
+    p95, each, by_verdict = _p95(times), _p95([time / requests for time, requests, _ in seen.verdicts]), _p95([time / n for time, _, n in seen.verdicts])
+    queue = max((requests for _, requests, _ in seen.verdicts), default=0)
     with_pictures = f"{people} people, {seconds / 60:g} minutes"
     lost = [sum(kind == of for kind, _ in seen.broken) for of in ("verdict", "page", "adaptation")]
     yield Row("load", f"{with_pictures}: pictures brought", len(times) + lost[0], lost[0], f"median {float(np.median(times)):.2f} s, p95 {p95:.2f} s")
     yield Row("load", f"{with_pictures}: pages turned", len(seen.pages) + lost[1], lost[1], f"p95 {_p95(seen.pages):.2f} s")
     yield Row("load", f"{with_pictures}: live adaptations, {ADAPTING} people at a time", seen.runs, lost[2], "watched to the end")
-    figures = f"alone {alone:.2f} s; up to {queue} at once; p95 for each on the way {each:.2f} s, {each / alone:.1f} x alone (at most {SLOWER})"
+    figures = f"alone {alone:.2f} s; up to {queue} requests at once; p95 for each of them {each:.2f} s, {each / alone:.1f} x alone (at most {SLOWER}); "
+    figures += f"where verdicts alone are counted {by_verdict / alone:.1f} x"
     yield Row("speed", "time from upload to verdict", 1, int(each > SLOWER * alone), figures)
     early, late = (np.median([size for at, size in seen.memory if low <= at <= high]) for low, high in ((0.15, 0.25), (0.9, 1)))
     figures = f"{early / 1e6:,.0f} MB after a fifth of the time, {late / 1e6:,.0f} MB at the end"
@@ -137,14 +147,9 @@ async def _looks(address, seen, random, until):
                 if visitor.path or "files" not in page.widgets:
                     page = await _try(seen, "page", visitor.open())
                     continue
-                seen.waiting += 1
-                queue = seen.waiting
                 found = await _try(seen, "verdict", visitor.bring(page, "files", f"{random.random()}.png", _picture(random)))
-                seen.waiting -= 1
                 if found is not None and found.says(SAID) is None and visitor.query["lang"] == "en":
                     seen.broken.append(("verdict", "no verdict was said"))
-                elif found is not None:
-                    seen.verdicts.append((found.seconds, queue))
                 page = found
             else:
                 page = await _try(seen, "page", visitor.open(random.choice(PAGES)))
@@ -169,14 +174,23 @@ async def _adapts(address, seen, random, until):
 
 
 async def _try(seen, kind, doing):
-    """Do something and note how long it took. Returns: its `Page`, or None where it broke."""
+    """Do something and note how long it took, and among how many. Returns: its `Page`, or None where it broke."""
+    asked = Asked(kind)
+    seen.asked.append(asked)
+    now = len(seen.asked), sum(one.kind == "verdict" for one in seen.asked)
+    for one in seen.asked:
+        one.most = tuple(map(max, one.most, now))
     try:
         page = await doing
     except (Broken, OSError) as error:
         seen.broken.append((kind, f"{type(error).__name__}: {error}"))
         return None
+    finally:
+        seen.asked.remove(asked)
     if kind == "page":
         seen.pages.append(page.seconds)
+    elif kind == "verdict":
+        seen.verdicts.append((page.seconds, *asked.most))
     return page
 
 
