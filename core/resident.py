@@ -4,6 +4,8 @@ import ctypes
 import os
 import platform
 import re
+import threading
+import time
 from pathlib import Path
 
 ARENA_MAX, ARENAS = -8, 2  # the option's number in glibc's malloc.h
@@ -26,6 +28,22 @@ def give_back():
     """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
+
+
+class Tidying:
+    """Gives freed memory back when it is called, once in a while. It may be called from any thread."""
+
+    def __init__(self, *, seconds=60.0, clock=time.monotonic, act=give_back):
+        """Args: seconds: between two times, at least; clock, act: by default the system's clock and `give_back`."""
+        self._seconds, self._clock, self._act = seconds, clock, act
+        self._lock, self._next = threading.Lock(), clock() + seconds
+
+    def __call__(self):
+        with self._lock:
+            if self._clock() < self._next:
+                return
+            self._next = self._clock() + self._seconds
+        self._act()
 
 
 def used(pid="self", *, proc=PROC):

@@ -81,6 +81,12 @@ def traffic():
     return counted
 
 
+@st.cache_resource(show_spinner=False)
+def tidying():
+    """Return the `core.resident.Tidying` of this server."""
+    return resident.Tidying()
+
+
 def run(page):
     """Run a page of `st.navigation`, counted and logged. Raises: what the page raises."""
     try:
@@ -92,7 +98,10 @@ def run(page):
     with logs.about(session=who, page=name), traffic().run(name, who, told=_told):
         if "torch" in sys.modules:  # a page that needs no torch does not load it for this
             compute.share_cores(traffic().running)
-        page.run()
+        try:
+            page.run()
+        finally:
+            tidying()()
 
 
 def _told(one):

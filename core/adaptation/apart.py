@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from core import jobs, logs, resident
 _LOST = (EOFError, ConnectionError, FileNotFoundError)  # the last where its socket is gone
 
 
+CALLERS = 8  # threads that ask the other process, so many at a time
 NICE = 10  # by how much pages go before what adapts
 
 
@@ -27,6 +29,7 @@ class Apart:
 
     def __init__(self):
         self._lock, self._process, self._far = threading.Lock(), None, None
+        self._callers = ThreadPoolExecutor(CALLERS, "adapting")  # each keeps its connection, which takes longer to open than most calls last
 
     def prepare(self, plan):
         """Start the process and let it read a plan's pictures, in the background."""
@@ -67,7 +70,7 @@ class Apart:
             if far is None:
                 return None
             try:
-                return getattr(far, method)(*arguments)
+                return self._callers.submit(getattr(far, method), *arguments).result()
             except _LOST:
                 self._forget(far)
                 if last:

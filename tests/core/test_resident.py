@@ -81,3 +81,20 @@ def test_threads_share_two_pools_of_memory():
         done = subprocess.run([sys.executable, "-c", POOLS, which], capture_output=True, text=True, check=True, cwd=ROOT)
         pools[which] = done.stdout.count("<heap nr=")
     assert pools["few"] <= 2 < pools["many"]
+
+
+def test_memory_is_given_back_once_in_a_while():
+    now, done = [0.0], []
+    tidying = resident.Tidying(seconds=60, clock=lambda: now[0], act=lambda: done.append(now[0]))
+    for now[0] in (1.0, 59.0, 60.0, 61.0, 119.0, 121.0):
+        tidying()
+    assert done == [60.0, 121.0]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked to")
+def test_memory_that_was_freed_is_given_back():
+    """Blocks of 100 kB lie in the pool of memory, below one that stays: only a trim returns what lies between."""
+    program = "from core import resident; blocks = [bytes(100_000) for _ in range(1000)]; del blocks[:-1]; before = resident.used()"
+    program += "; resident.give_back(); print(before - resident.used())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) > 50_000_000

@@ -8,6 +8,7 @@ from random import Random
 
 import torch
 
+from core.disk import UNFINISHED
 from core.errors import InputError
 from core.images.preprocess import Preprocessing
 from core.networks.build import create
@@ -26,6 +27,8 @@ from tests.soak.visitor import Broken, Visitor
 
 QUICK = ("score",)  # commands that a short run kills
 LONG = 60  # seconds from which on everything is tried, on the real pages too
+UPLOAD = 24_000_000  # bytes
+SENT = "the next server keeps it whole, and nothing beside it"
 UNWRITABLE, UNREACHABLE = r"cannot be written", r"cannot be used"
 
 
@@ -99,6 +102,22 @@ def page_rows(tries):
             server.process.wait()
         with serving(Path(home)) as server:
             yield _row("pages after kill -9 of their server", asyncio.run(_interrupted(server.address, names)), server)
+    yield upload_row(3 * tries)
+
+
+def upload_row(tries):
+    """Kill a server while a file is on its way to it, and bring the file to the next one. Returns: `Row`."""
+    random, data, wrong = Random(0), Random(1).randbytes(UPLOAD), []
+    with tempfile.TemporaryDirectory() as home:
+        for number in range(tries + 1):
+            with serving(Path(home)) as server:
+                kill = server.process.kill if number < tries else None
+                says = asyncio.run(_send(server.address, data, kill, random.uniform(0, 0.4)))
+                wrong += [f"after {number}: {text}" for text in [says] if text]
+                wrong += [f"after {number}: half a file is kept" for file in _kept(Path(home)) if file.read_bytes() != data]
+        wrong += ["what was brought last is not kept"] * (len(_kept(Path(home))) != 1)
+        wrong += [f"left behind: {file.name}" for file in Path(home).rglob(f"*{UNFINISHED}")]
+    return Row("faults", f"kill -9 of a server while a file of {UPLOAD / 1e6:g} MB is brought", tries, min(len(wrong), tries), "; ".join(wrong) or SENT)
 
 
 def _row(what, steps, server):
@@ -130,6 +149,24 @@ async def _unwritable(address):
             if path == "detector" and page is not None:
                 _, steps["keeping a run"] = await _says(visitor.choose(page, "keep_run", True), UNREACHABLE)
     return steps
+
+
+async def _send(address, data, kill, seconds):
+    """Bring weights; kill the server after some seconds, if at all. Returns: what is wrong, or ""."""
+    async with Visitor(address) as visitor:
+        page = await visitor.open("workshop")
+        sending = asyncio.create_task(_says(visitor.bring(page, "workshop_weights", "net.safetensors", data), "safetensors"))
+        if kill is None:
+            return (await sending)[1]
+        await asyncio.sleep(seconds)
+        kill()
+        await asyncio.gather(sending, return_exceptions=True)
+    return ""
+
+
+def _kept(home):
+    """Return the files that a server with this home keeps for people."""
+    return [file for file in home.rglob("uploads/*/*") if not file.parent.name.startswith(".")]
 
 
 async def _database(address, database, tries):
