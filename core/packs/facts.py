@@ -108,7 +108,7 @@ NEEDED = {
     "preprocessing": lambda value, place: _table(
         value,
         place,
-        {"size": PIXELS, "mean": _list(ANY, 3, 3), "std": _list(_number(1e-9, 1e9), 3, 3)},
+        {"size": PIXELS, "mean": _list(_number(-1e9, 1e9), 3, 3), "std": _list(_number(1e-9, 1e9), 3, 3)},
         {"jpeg": _whole(1, 95), "resize": PIXELS},
         lambda part, name: _refuse(name),
     ),

@@ -3,13 +3,14 @@
 Both pictures are blurred and cut into tiles. A row of tiles may stand a little higher or lower than it did, since a sentence may wrap elsewhere.
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 FOLDER = Path(__file__).with_name("pictures")
-WIDTH = 320  # pixels of a stored picture
+WIDTH, QUALITY = 320, 60  # pixels of a stored picture, and of its WebP
 TILE, SHIFT, BLUR = 16, 8, 1.5  # pixels of it
 FAR = 8  # of 255, the mean over a tile: from there on it looks different
 MANY = 10  # tiles that may: where a chart is gone there are more, where only letters are drawn otherwise fewer
@@ -24,7 +25,7 @@ def small(picture):
 def keep(picture, name):
     """Store a picture."""
     FOLDER.mkdir(exist_ok=True)
-    small(picture).save(FOLDER / f"{name}.webp", quality=55, method=6)
+    (FOLDER / f"{name}.webp").write_bytes(_packed(small(picture)))
 
 
 def kept(name):
@@ -38,7 +39,7 @@ def unlike(picture, reference):
 
     Args: picture: of any width; reference: as `kept`. Returns: a sentence, or None where they look alike.
     """
-    picture = small(picture)
+    picture = Image.open(io.BytesIO(_packed(small(picture)))).convert("RGB")  # as the stored one was: small grey letters on black lose most of it
     if abs(picture.height - reference.height) > LONGER * reference.height:
         return f"the page is {picture.height} pixels long at a width of {WIDTH}, and was {reference.height}"
     new, old = (np.asarray(p.filter(ImageFilter.GaussianBlur(BLUR)), float) for p in (picture, reference))
@@ -54,6 +55,13 @@ def unlike(picture, reference):
         return None
     places = ", ".join(f"{x},{y}" for y, x in found[:6])
     return f"{len(found)} tiles look different, at x,y {places}"
+
+
+def _packed(picture):
+    """Return a picture as the bytes of a WebP file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=QUALITY, method=6)
+    return buffer.getvalue()
 
 
 def _tiles(strip):

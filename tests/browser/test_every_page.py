@@ -15,8 +15,7 @@ from tests.browser.conftest import PAGES, drawn, faults, keep_result, settle
 
 pytestmark = pytest.mark.browser
 
-ASKED = bool(os.environ.get("BLOCKSCOPE_LONG"))
-LONG = pytest.mark.skipif(not ASKED, reason="takes minutes: set BLOCKSCOPE_LONG=1")
+LONG = pytest.mark.skipif(not os.environ.get("BLOCKSCOPE_LONG"), reason="takes minutes: set BLOCKSCOPE_LONG=1")
 LOOKS = [("en", "light"), ("ko", "dark"), pytest.param("en", "dark", marks=LONG), pytest.param("ko", "light", marks=LONG)]
 LIVE = {"status"}  # pages of figures of this moment, which no picture can hold
 WITHOUT_CHARTS = {"workshop"}
@@ -91,7 +90,7 @@ def test_a_page_is_for_everybody_and_looks_as_it_did(visit, page, server, reques
     visit(path, lang=language, pack="toybox", **QUERIES.get(path, {}))
     page.set_viewport_size({**SIZE, "height": length(page)})
     redraw = request.config.getoption("--pictures")
-    if (redraw or ASKED) and path not in LIVE:
+    if path not in LIVE:
         assert looks_as_before(page, f"{path or 'verdict'}-{language}-{theme}", redraw) is None
     assert page.evaluate(MOTION) == 0
     assert language != "en" or tables_by_keyboard(page) or path in WITHOUT_CHARTS

@@ -27,6 +27,7 @@ from tests.soak.visitor import Broken, Visitor
 
 QUICK = ("score",)  # commands that a short run kills
 LONG = 60  # seconds from which on everything is tried, on the real pages too
+STORED = 3  # seconds after the first batch, in which it reaches the store
 UPLOAD = 24_000_000  # bytes
 SENT = "the next server keeps it whole, and nothing beside it"
 UNWRITABLE, UNREACHABLE = r"cannot be written", r"cannot be used"
@@ -154,7 +155,7 @@ async def _unwritable(address):
 async def _send(address, data, kill, seconds):
     """Bring weights; kill the server after some seconds, if at all. Returns: what is wrong, or ""."""
     async with Visitor(address) as visitor:
-        page = await visitor.open("workshop")
+        page = await visitor.open("workshop", weights_from="upload")
         sending = asyncio.create_task(_says(visitor.bring(page, "workshop_weights", "net.safetensors", data), "safetensors"))
         if kill is None:
             return (await sending)[1]
@@ -175,12 +176,13 @@ async def _database(address, database, tries):
         _, steps["runs"] = await _says(visitor.open("runs"), "runs|Runs|kept")
         for n in range(1, tries + 1):
             database.stop()
+            which = ("id_positive", "ood_positive")[n % 2]  # another than last time: what is kept already is not offered again
             _, steps[f"runs, stopped {n}"] = await _says(visitor.open("runs"), UNREACHABLE)
-            page, _ = await _says(visitor.open("detector"))
+            page, _ = await _says(visitor.open("detector", convention=which))
             if page is not None:
                 _, steps[f"keeping a run, stopped {n}"] = await _says(visitor.choose(page, "keep_run", True), UNREACHABLE)
             database.start()
-            page, steps[f"detector, started {n}"] = await _says(visitor.open("detector"))
+            page, steps[f"detector, started {n}"] = await _says(visitor.open("detector", convention=which))
             if page is not None:
                 page, steps[f"keeping a run, started {n}"] = await _says(visitor.choose(page, "keep_run", True))
             page, steps[f"runs, started {n}"] = await _says(visitor.open("runs"))
@@ -217,6 +219,7 @@ async def _begin(address):
                 break
             await asyncio.sleep(1)
             page = await visitor.redraw(page.fragments[min(page.fragments)]) if page.fragments else page
+        await asyncio.sleep(STORED)
         return names | {"adaptation": visitor.query["adaptation"]}
 
 

@@ -31,6 +31,7 @@ def test_shipped_packs_pass(name):
         (("classes",), "abc", "classes is 'abc', expected a list"),
         (("width",), True, "width is True, expected a whole number"),
         (("figures", "accuracy"), math.nan, "figures.accuracy is nan, expected a number from 0 to 100"),
+        (("preprocessing", "mean"), [0.5, 0.5, 1e308], "preprocessing.mean is 1e.308, expected a number from -1e.09 to 1e.09"),
         (("training",), {}, "training lacks method"),
         (("preprocessing", "mean"), [0, 0], "preprocessing.mean is a list of 2"),
         (("preprocessing", "crop"), 3, "preprocessing.crop is nothing"),
