@@ -5,7 +5,8 @@ A method is made around a network, which stays as it is, and then fed batch by b
 with a scale and a shift; "head", a linear one; "pictures" or "labels" of the source, the data that the network was trained on.
 """
 
-from core.table import Entry, look_up
+from core.adaptation.formulas import FORMULAS
+from core.table import Entry, look_up, with_formulas
 
 _NADO, _SCHNEIDER, _DOEBLER = "Nado et al., 2020", "Schneider et al., NeurIPS 2020", "Döbler et al., CVPR 2023"
 
@@ -74,6 +75,7 @@ ADAPTATIONS = {
         ("head", "pictures", "labels"),
     ),
 }
+ADAPTATIONS = with_formulas(ADAPTATIONS, FORMULAS)
 SETTINGS = {
     "reset": "each corruption in turn, the method reset at each shift",
     "continual": "each corruption in turn, never reset",

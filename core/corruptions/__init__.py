@@ -5,8 +5,9 @@ Its first lines are the published severities: a picture whose longer side has at
 those for 224 x 224.
 """
 
+from core.corruptions.formulas import FORMULAS
 from core.errors import InputError
-from core.table import Entry, look_up
+from core.table import Entry, look_up, with_formulas
 
 _PAPER = "Hendrycks & Dietterich, ICLR 2019"
 
@@ -31,6 +32,7 @@ CORRUPTIONS = {
     "spatter": Entry("Spatter", "core.corruptions.weather:spatter", paper=_PAPER),
     "saturate": Entry("Saturate", "core.corruptions.digital:saturate", paper=_PAPER),
 }
+CORRUPTIONS = with_formulas(CORRUPTIONS, FORMULAS)
 COMMON, EXTRA = tuple(CORRUPTIONS)[:15], tuple(CORRUPTIONS)[15:]
 GROUPS = {"noise": COMMON[:3], "blur": COMMON[3:7], "weather": COMMON[7:11], "digital": COMMON[11:], "extra": EXTRA}  # the paper's
 SEVERITIES = (1, 2, 3, 4, 5)

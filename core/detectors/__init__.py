@@ -5,7 +5,8 @@ A detector is made with its parameters, fitted on a `core.reference.Reference` a
 `TWO_PASSES` work on what one forward pass has measured.
 """
 
-from core.table import Entry, look_up
+from core.detectors.formulas import FORMULAS
+from core.table import Entry, look_up, with_formulas
 
 _NORM = "Yu et al., CVPR 2023"
 
@@ -34,6 +35,7 @@ DETECTORS = {
     "nac": Entry("NAC-UE", "core.detectors.nac:NAC", {"steepness": 100.0, "bins": 50, "full": 50}, "Liu et al., ICLR 2024"),
     "jigsaw": Entry("Jigsaw regression", "core.detectors.jigsaw:Jigsaw", {"logits": 10}, f"our own, after {_NORM}"),
 }
+DETECTORS = with_formulas(DETECTORS, FORMULAS)
 DEFAULT = "consensus"
 TWO_PASSES = ("odin", "odin_selected_norm")  # they read a second pass over changed pictures
 ONE_PASS = tuple(name for name in DETECTORS if name not in TWO_PASSES)

@@ -6,7 +6,8 @@ ContraCAM's, in [0, 1], says what sets the picture apart from others.
 None of them changes or hooks the network.
 """
 
-from core.table import Entry, look_up
+from core.explanation.formulas import FORMULAS
+from core.table import Entry, look_up, with_formulas
 
 _IG, _OCCLUSION = "Sundararajan et al., ICML 2017", "Zeiler & Fergus, ECCV 2014"
 _STEPS, _WINDOW = {"steps": 32}, {"window": None, "stride": None}
@@ -21,6 +22,7 @@ EXPLANATIONS = {
     "norm_gradients": Entry("Integrated Gradients of FeatureNorm", "core.explanation.integrated:norm_gradients", _STEPS, f"our own, after {_IG}"),
     "norm_occlusion": Entry("Occlusion of FeatureNorm", "core.explanation.occlusion:norm_occlusion", _WINDOW, f"our own, after {_OCCLUSION}"),
 }
+EXPLANATIONS = with_formulas(EXPLANATIONS, FORMULAS)
 DEFAULT = "gradcam"
 OF_NORM = ("norm_gradients", "norm_occlusion")  # they explain the FeatureNorm of a block, whatever the class
 CLASSLESS = ("contracam",)  # what sets a picture apart, whatever the class

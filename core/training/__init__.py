@@ -1,6 +1,7 @@
 """Training methods by name: how a batch becomes a loss. Parameters are defaults that the command line overrides. This table needs no torch."""
 
-from core.table import Entry
+from core.table import Entry, with_formulas
+from core.training.formulas import FORMULAS
 
 METHODS = {
     "standard": Entry("Standard training", "core.training.standard:loss"),
@@ -10,3 +11,4 @@ METHODS = {
         "Adversarial-Mixup", "core.training.adversarial_mixup:loss", {"alpha": 0.3, "eps": 2 / 255, "reading": "blend"}, "Gwon & Yoo, 2021"
     ),
 }
+METHODS = with_formulas(METHODS, FORMULAS)

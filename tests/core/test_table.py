@@ -6,7 +6,7 @@ from core.corruptions import CORRUPTIONS
 from core.detectors import DETECTORS
 from core.errors import InputError, unknown
 from core.networks import NETWORKS
-from core.table import Entry, look_up
+from core.table import Entry, look_up, with_formulas
 from core.training import METHODS
 
 
@@ -23,6 +23,13 @@ def test_an_input_error_is_a_value_error_with_its_sentence():
 
 def test_an_entry_loads_what_it_points_to():
     assert Entry("Square root", "math:sqrt").load()(9) == 3
+
+
+def test_a_line_gets_its_formula_by_name_and_keeps_all_else():
+    table = {"root": Entry("Square root", "math:sqrt", {"k": 1}), "log": Entry("Logarithm", "math:log", formula=r"\ln x")}
+    got = with_formulas(table, {"root": r"\sqrt{x}"})
+    assert got == {"root": Entry("Square root", "math:sqrt", {"k": 1}, formula=r"\sqrt{x}"), "log": table["log"]}
+    assert table["root"].formula == ""
 
 
 @pytest.mark.parametrize("entry", [*DETECTORS.values(), *NETWORKS.values(), *METHODS.values(), *CORRUPTIONS.values()], ids=lambda entry: entry.target)
