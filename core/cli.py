@@ -19,6 +19,7 @@ from core.disk import write_whole
 from core.errors import InputError
 from core.explanation import DEFAULT as EXPLANATION
 from core.explanation import EXPLANATIONS
+from core.methods import TABLES
 from core.networks import NETWORKS
 from core.packs import list_packs
 from core.report import METHODS as REPORTED
@@ -48,6 +49,7 @@ EXAMPLES = """examples:
   python -m core adapt --pack toybox --images toybox:test --corruptions fog,contrast --methods source,bn,tent --limit 1000
   python -m core watch --pack cifar10 --images photos/ --follow --out history.jsonl
   python -m core serve --pack cifar10 --port 8000
+  python -m core methods detectors
 """
 
 
@@ -382,6 +384,17 @@ def serve(options):
     return 0
 
 
+def methods(options):
+    from core.methods import lines, markdown, rows
+
+    names = TABLES if options.table is None else (options.table,)
+    for name in names:
+        look_up(TABLES, name, kind="table")
+    found = rows(names)
+    _show(options, found, [(line,) for line in markdown(names).splitlines()] if options.markdown else lines(found))
+    return 0
+
+
 def download(options):
     from core.images.sources import download as fetch
     from core.images.sources import download_folder
@@ -664,6 +677,10 @@ def _parser():
     sub.add_argument("--max-batch", type=_count, default=32, help="pictures in a forward pass (default 32)")
     sub.add_argument("--max-wait-ms", type=float, default=5, help="how long a picture waits for others to go with (default 5)")
     sub.add_argument("--max-waiting", type=_count, default=256, help="pictures on the way, for each pack; more are refused (default 256)")
+
+    sub = command(methods, "list every method with its parameters and where it is from", "detectors")
+    sub.add_argument("table", nargs="?", metavar="TABLE", help=f"one of {', '.join(TABLES)} (default all)")
+    sub.add_argument("--markdown", action="store_true", help="print docs/methods.md: what each method does, and its formula")
 
     sub = command(download, "download a picture set that is not part of this project", "CIFAR10")
     sub.add_argument("name", help="CIFAR10")

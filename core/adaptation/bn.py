@@ -10,7 +10,7 @@ from core.adaptation.norms import BlendedNorm, batch_statistics, replace_batch_n
 
 
 class BN(Method):
-    """Source: Nado et al., 2020 (arXiv 2006.10963)."""
+    """Normalise with the mean and variance of each batch instead of those of the training. Source: Nado et al., 2020 (arXiv 2006.10963)."""
 
     needs = ("batch norm",)
 
@@ -24,7 +24,7 @@ class BN(Method):
 
 
 class BNAlpha(Method):
-    """Source: Schneider et al., NeurIPS 2020, where 1 - alpha is N / (N + n)."""
+    """Normalise with a blend of the training's statistics and the batch's. Source: Schneider et al., NeurIPS 2020, where 1 - alpha is N / (N + n)."""
 
     needs = ("batch norm",)
 

@@ -18,6 +18,8 @@ from core.adaptation.teacher import follow
 
 
 class CoTTA(Method):
+    """Teach a student by its EMA teacher's mean over views, while single weights go back to the source at random."""
+
     def __init__(self, network, preprocessing, *, lr=1e-3, momentum=0.999, threshold=0.92, views=32, restore=0.01, **shared):
         """Args:
         momentum: of the teacher; threshold: mean confidence of the source below which the teacher looks at `views` views;

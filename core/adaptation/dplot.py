@@ -23,7 +23,10 @@ from core.errors import InputError
 
 
 class DPLOT(Method):
-    """Attributes: selection: `core.adaptation.selection.BlockSelection`, or None where blocks were given; selected_blocks: their names."""
+    """Minimise the entropy on the domain-specific blocks alone, and the disagreement of a picture and its flip with their teacher's mean on all.
+
+    Attributes: selection: `core.adaptation.selection.BlockSelection`, or None where blocks were given; selected_blocks: their names.
+    """
 
     needs = ("head", "pictures", "labels")
 

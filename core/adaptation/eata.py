@@ -16,6 +16,8 @@ from core.adaptation.source_pictures import pixels_of, still_wanted
 
 
 class EATA(Method):
+    """Take TENT's step on pictures that are sure and unlike those before, held near the source where the source's weights mattered."""
+
     needs = ("norm", "pictures")
 
     def __init__(

@@ -26,7 +26,9 @@ from core.selection import select_block
 
 
 class GatedDPLOT(DPLOT):
-    """Attributes, of the last batch: accepted: (N,) bool, whether a picture drove the adaptation; rejected: (N,) bool, whether it was taken for
+    """Let DPLOT learn from pictures that look known to the source model, and drive up the entropy of those that look unknown.
+
+    Attributes, of the last batch: accepted: (N,) bool, whether a picture drove the adaptation; rejected: (N,) bool, whether it was taken for
     unknown; p_values: (N,) float64 in (0, 1], low = unfamiliar. All on the CPU, None before the first batch. gate: `SourceGate`.
     """
 

@@ -37,6 +37,8 @@ def smooth(probabilities, kernel, *, steps):
 
 
 class LAME(Method):
+    """Leave the network as it is, and smooth its answers over pictures with similar features in the batch."""
+
     needs = ("head",)
 
     def __init__(self, network, preprocessing, *, neighbours=5, steps=100, **shared):

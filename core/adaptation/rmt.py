@@ -37,6 +37,8 @@ def contrastive(views, *, temperature):
 
 
 class RMT(Method):
+    """Teach a student on two views by its EMA teacher, draw it to the source's class means, and rehearse labelled source pictures."""
+
     needs = ("head", "pictures", "labels")
 
     def __init__(

@@ -36,6 +36,8 @@ def with_prior(logits):
 
 
 class ROID(Method):
+    """Sharpen predictions that are sure and unlike the average, ask for agreement with a second view, and pull steadily back to the source."""
+
     needs = ("norm",)
 
     def __init__(self, network, preprocessing, *, lr=1e-3, temperature=1 / 3, momentum=0.9, keep=0.99, **shared):

@@ -72,6 +72,8 @@ class Memory:
 
 
 class RoTTA(Method):
+    """Let statistics move slowly, and learn now and then from a memory that has room for every class."""
+
     needs = ("batch norm",)
 
     def __init__(self, network, preprocessing, *, lr=1e-3, alpha=0.05, nu=1e-3, capacity=64, every=64, **shared):

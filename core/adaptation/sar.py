@@ -16,6 +16,8 @@ TOP = ("layer4", "blocks.9", "blocks.10", "blocks.11", "norm")  # the layers nea
 
 
 class SAR(Method):
+    """Minimise the entropy of sure pictures where the loss is flat, and start anew when it has become suspiciously low."""
+
     needs = ("norm",)
 
     def __init__(self, network, preprocessing, *, lr=1e-3, inertia=0.9, rho=0.05, margin=0.4, momentum=0.9, floor=0.2, **shared):

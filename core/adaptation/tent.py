@@ -13,6 +13,8 @@ from core.adaptation.norms import batch_statistics, norm_parameters
 
 
 class Tent(Method):
+    """Take one step down the mean entropy of each batch, on the scales and shifts of the normalisation layers."""
+
     needs = ("norm",)
 
     def __init__(self, network, preprocessing, *, lr=1e-3, **shared):

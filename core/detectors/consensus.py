@@ -26,7 +26,10 @@ MEMBERS = ("energy_selected_norm", "knn", "mahalanobis_middle", "jigsaw")
 
 
 class Consensus(Detector):
-    """Args: members: names of detectors; rule: a name of `RULES`. Attributes: fitted: {member: detector}, once fitted."""
+    """Combine the conformal p-values of complementary detectors, by default four of them by the sum of their logarithms.
+
+    Args: members: names of detectors; rule: a name of `RULES`. Attributes: fitted: {member: detector}, once fitted.
+    """
 
     def __init__(self, *, members=MEMBERS, rule="fisher"):
         if rule not in RULES:

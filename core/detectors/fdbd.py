@@ -9,7 +9,10 @@ from core.detectors.detector import Detector, linear_head
 
 
 class FDBD(Detector):
-    """Two classes whose rows of the head are identical have no boundary between them; its distance counts as 0."""
+    """Score by the mean distance of a feature to the boundaries of the other classes, in units of its distance to the mean feature.
+
+    Two classes whose rows of the head are identical have no boundary between them; its distance counts as 0.
+    """
 
     def fit(self, reference):
         features = reference.bank.features.double()

@@ -7,7 +7,10 @@ from core.detectors.detector import Detector
 
 
 class FeatureNorm(Detector):
-    """Args: block: a block's name; by default the reference's selected block."""
+    """Measure how strongly one block responds: the L2 norm of its rectified map, mean over channels.
+
+    Args: block: a block's name; by default the reference's selected block.
+    """
 
     def __init__(self, *, block=None):
         self.block = block

@@ -22,7 +22,10 @@ def response(activations, *, logits=10):
 
 
 class Jigsaw(Detector):
-    """Args: logits: how many of the highest are read; strength: inverse of the L2 penalty. Scores are log-odds of being no puzzle."""
+    """Score by the log-odds of being no puzzle, of a regression on all blocks' log norms and the highest logits.
+
+    Args: logits: how many of the highest are read; strength: inverse of the L2 penalty.
+    """
 
     def __init__(self, *, logits=10, strength=0.1):
         self.logits, self.strength = logits, strength

@@ -39,6 +39,8 @@ def kth_distance(features, bank, *, k=50):
 
 
 class KNN(Detector):
+    """Score by how near the k-th nearest training picture is, among penultimate features of length 1. Args: k: which neighbour."""
+
     def __init__(self, *, k=50):
         self.k = k
 

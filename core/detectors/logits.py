@@ -39,16 +39,22 @@ def gen(logits, *, gamma=0.1, top=100):
 
 
 class MSP(Detector):
+    """Score by the highest softmax probability."""
+
     def score(self, activations):
         return msp(activations.logits)
 
 
 class MaxLogit(Detector):
+    """Score by the highest logit, before the softmax compares it with the others."""
+
     def score(self, activations):
         return max_logit(activations.logits)
 
 
 class Energy(Detector):
+    """Score by the logarithm of the sum of all exponentiated logits, at a temperature."""
+
     def __init__(self, *, temperature=1.0):
         self.temperature = temperature
 
@@ -57,6 +63,8 @@ class Energy(Detector):
 
 
 class GEN(Detector):
+    """Score by how sure the highest probabilities are, by a generalised entropy in which small ones count."""
+
     def __init__(self, *, gamma=0.1, top=100):
         self.gamma, self.top = gamma, top
 

@@ -39,7 +39,7 @@ def squared_distances(x, means, root):
 
 
 class Mahalanobis(Detector):
-    """Args: ridge: as `class_statistics`."""
+    """Score by how near the penultimate feature is to a class mean, under the covariance that the classes share. Args: ridge: as `class_statistics`."""
 
     def __init__(self, *, ridge=1e-3):
         self.ridge = ridge
@@ -62,7 +62,10 @@ class Mahalanobis(Detector):
 
 
 class MahalanobisMiddle(Mahalanobis):
-    """Args: block: a block whose means were probed; by default the reference's middle block. ridge: as `class_statistics`."""
+    """Score by how near the channel means of a block in the middle are to those of a class, under their shared covariance.
+
+    Args: block: a block whose means were probed; by default the reference's middle block. ridge: as `class_statistics`.
+    """
 
     def __init__(self, *, block=None, ridge=1e-3):
         super().__init__(ridge=ridge)
@@ -79,7 +82,7 @@ class MahalanobisMiddle(Mahalanobis):
 
 
 class RMDS(Mahalanobis):
-    """How much nearer a feature is to a class than to all classes as one: what makes every picture unusual cancels.
+    """Score by how much nearer a feature is to a class than to all classes as one: what makes every picture unusual cancels.
 
     Source: Ren et al., 2021 (arXiv 2106.09022). Both covariances are means over the pictures, with the same relative ridge.
     """

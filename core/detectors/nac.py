@@ -44,7 +44,10 @@ def inner_edges(bins, *, steepness, spacing):
 
 
 class NAC(Detector):
-    """Args: steepness: of the sigmoid; bins: of each histogram, an even number; full: pictures that fill a bin; spacing: even or geometric."""
+    """Score by how often training pictures have put each neuron into the state that a picture puts it into, mean over neurons.
+
+    Args: steepness: of the sigmoid; bins: of each histogram, an even number; full: pictures that fill a bin; spacing: even or geometric.
+    """
 
     def __init__(self, *, steepness=100.0, bins=50, full=50, spacing="even"):
         self.steepness, self.bins, self.full, self.spacing = steepness, bins, full, spacing

@@ -10,7 +10,10 @@ from core.detectors.logits import energy
 
 
 class NNGuide(Detector):
-    """Args: k: neighbours that the guidance is the mean of."""
+    """Multiply a picture's energy by how alike it is to its nearest training pictures, each weighed by its own energy.
+
+    Args: k: neighbours that the guidance is the mean of.
+    """
 
     def __init__(self, *, k=10):
         self.k = k

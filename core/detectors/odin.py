@@ -43,6 +43,8 @@ def perturbation(preprocessing):
 
 
 class ODIN(Detector):
+    """Score by the highest softmax probability at a high temperature, after a small step of the picture towards its own class."""
+
     def __init__(self, *, temperature=TEMPERATURE):
         self.temperature = temperature
 
@@ -51,7 +53,7 @@ class ODIN(Detector):
 
 
 class ODINSelectedNorm(Detector):
-    """ODIN whose changed picture's feature takes the selected block's norm as its length; see `core.detectors.selected_norm`."""
+    """Score as ODIN, once the changed picture's feature takes the selected block's norm as its length; see `core.detectors.selected_norm`."""
 
     def __init__(self, *, temperature=TEMPERATURE):
         self.temperature = temperature

@@ -33,11 +33,15 @@ class _SelectedNorm(Detector):
 
 
 class MSPSelectedNorm(_SelectedNorm):
+    """Score by the highest softmax probability once the feature's length is the selected block's norm."""
+
     def score(self, activations):
         return msp(self._logits(activations))
 
 
 class EnergySelectedNorm(_SelectedNorm):
+    """Score by the energy once the feature's length is the selected block's norm."""
+
     def __init__(self, *, temperature=1.0):
         self.temperature = temperature
 

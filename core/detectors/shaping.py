@@ -81,7 +81,7 @@ class _ShapedPositive(_Shaped):
 
 
 class ReAct(_Shaped):
-    """Cut features off above a percentile of all features of the bank; they may be negative. Source: Sun et al., NeurIPS 2021."""
+    """Score by the energy once features are cut off above a percentile of all features of the bank; they may be negative. Source: Sun et al., NeurIPS 2021."""
 
     def __init__(self, *, percentile=90.0):
         super().__init__(percentile=percentile)
@@ -95,6 +95,8 @@ class ReAct(_Shaped):
 
 
 class ASHB(_ShapedPositive):
+    """Score by the energy once the strongest features share the sum of all evenly and the others are 0."""
+
     def __init__(self, *, percentile=90.0):
         super().__init__(percentile=percentile)
 
@@ -103,6 +105,8 @@ class ASHB(_ShapedPositive):
 
 
 class ASHS(_ShapedPositive):
+    """Score by the energy once the strongest features are raised by exp(sum of all / sum of these) and the others are 0."""
+
     def __init__(self, *, percentile=65.0):
         super().__init__(percentile=percentile)
 
@@ -111,6 +115,8 @@ class ASHS(_ShapedPositive):
 
 
 class SCALE(_ShapedPositive):
+    """Score by the energy once all features are raised by exp(sum of all / sum of the strongest)."""
+
     def __init__(self, *, percentile=85.0):
         super().__init__(percentile=percentile)
 

@@ -19,7 +19,10 @@ def principal_dim(width):
 
 
 class ViM(Detector):
-    """Args: dim: how many principal directions, fewer than features; by default as `principal_dim`."""
+    """Score by the energy less a virtual logit, the length of what the principal subspace of known features leaves over.
+
+    Args: dim: how many principal directions, fewer than features; by default as `principal_dim`.
+    """
 
     def __init__(self, *, dim=None):
         self.dim = dim

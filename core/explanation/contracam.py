@@ -26,7 +26,7 @@ TOYS = 2 * len(toybox.KNOWN)  # two of each kind
 
 
 def contracam(network, images, *, target=None, block=None, others=None, iterations=3, temperature=1.0):
-    """Mask what sets pictures apart from others.
+    """Mask what sets pictures apart from others, whatever their class.
 
     Args: network, images: as `core.explanation.explain`. target: not used. block: as `core.explanation.gradcam.gradcam`.
         others: (M, 3, S, S) preprocessed pictures, at least two, of the kind that the network sees; by default 20 drawn toys.

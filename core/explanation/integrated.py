@@ -10,7 +10,7 @@ AT_ONCE = 64  # pictures in a forward pass
 
 
 def integrated_gradients(network, images, *, target=None, block=None, steps=32):
-    """Attribute the class's logit to pixels.
+    """Attribute the class's logit to pixels, by its gradients on the way from the mean colour to the picture.
 
     Args: network, images, target: as `core.explanation.explain`. block: not used. steps: points on the path.
     Returns: (N, S, S) float32, the sum over colours; positive = speaks for the class.
@@ -19,7 +19,7 @@ def integrated_gradients(network, images, *, target=None, block=None, steps=32):
 
 
 def norm_gradients(network, images, *, target=None, block=None, steps=32):
-    """Attribute the FeatureNorm of a block to pixels.
+    """Attribute the FeatureNorm of a block to pixels, by its gradients on the way from the mean colour to the picture.
 
     Args: network, images, block: as `core.explanation.explain`. target: not used. steps: points on the path.
     Returns: (N, S, S) float32, the sum over colours; negative = lowers the norm (speaks for unknown).

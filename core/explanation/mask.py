@@ -95,7 +95,7 @@ def find_masks(network, images, *, target=None, steps=80, side=None, area=1.0, s
 
 
 def mask(network, images, *, target=None, block=None, steps=80):
-    """Show the evidence that both masks agree on: their mean.
+    """Show the evidence that the smallest mask that keeps the class and the smallest whose removal destroys it agree on: their mean.
 
     Args: network, images, target: as `core.explanation.explain`. block: not used. steps: as `find_masks`.
     Returns: (N, S, S) float32 in [0, 1]; a mask knows evidence for the class alone, none against it.

@@ -9,7 +9,7 @@ AT_ONCE = 64  # pictures in a forward pass
 
 
 def occlusion(network, images, *, target=None, block=None, window=None, stride=None):
-    """Hide windows and watch the class's logit.
+    """Hide windows behind the mean colour and watch how far the class's logit falls.
 
     Args: network, images, target: as `core.explanation.explain`. block: not used.
         window: its side in pixels, by default an eighth of the picture's; stride: by default half a window.
@@ -19,7 +19,7 @@ def occlusion(network, images, *, target=None, block=None, window=None, stride=N
 
 
 def norm_occlusion(network, images, *, target=None, block=None, window=None, stride=None):
-    """Hide windows and watch the FeatureNorm of a block.
+    """Hide windows behind the mean colour and watch how far the FeatureNorm of a block falls.
 
     Args: network, images, block: as `core.explanation.explain`. target: not used. window, stride: as `occlusion`.
     Returns: (N, S, S) float32; negative = lowers the norm (speaks for unknown).

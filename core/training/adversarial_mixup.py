@@ -23,7 +23,7 @@ READINGS = ("blend", "two-term")
 
 
 def loss(classify, images, labels, *, generator, alpha=0.3, eps=2 / 255, reading="blend"):
-    """Return the mean loss of a batch by one reading of equation 3.
+    """Return the mean cross-entropy of pictures that are blended with their own adversarial copies, by one reading of equation 3.
 
     Args: as `core.training.standard.loss`; alpha: of Beta(alpha, alpha), above 0; eps: change of a pixel, of its range of 1;
         reading: a name of `READINGS`. Returns: scalar tensor, nats. Raises: InputError for another reading.

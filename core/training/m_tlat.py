@@ -14,7 +14,7 @@ from core.training.fgsm import fgsm
 
 
 def loss(classify, images, labels, *, generator, alpha=1.0, eps=2 / 255, part=0.1):
-    """Return the mean cross-entropy of attacked blends.
+    """Return the mean cross-entropy of blends that were attacked towards the label of another blend, and carry a part of it.
 
     Args: as `core.training.standard.loss`; alpha: of the Beta(alpha, alpha) of both blends, above 0; eps: the greatest change of a pixel,
         of its range of 1; part: of the target in the label, a fraction. Returns: scalar tensor, nats.

@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 
 def loss(classify, images, labels, *, generator):
-    """Return the mean cross-entropy of a batch.
+    """Return the mean cross-entropy of a batch, each picture with its own label.
 
     Args: classify: (N, 3, H, W) pixels in [0, 1] -> (N, C) logits; images: such pixels; labels: (N,) int64;
         generator: unused here, for methods that draw.
