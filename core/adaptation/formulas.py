@@ -2,12 +2,15 @@
 
 LEGEND = r"""
 A batch has $n$ pictures $x_i$ of $C$ classes with logits $z_i = z(x_i; \theta)$, their softmax $p_i$ and its entropy $H_i = -\sum_c p_{ic} \ln p_{ic}$ in
-nats. $L$ is what one step of the optimiser goes down, for the weights $\theta$: the scales and shifts of the normalisation layers, or, in CoTTA, RMT
-and $L_2$ of DPLOT, all. Batch norms use the statistics of the batch unless the formula says otherwise. $\hat z_i$ are the logits that are returned, those
-before the step. $0$ marks the source model, $t$ the EMA teacher, $\leftarrow$ what follows the step; $m$ is `momentum`, $A$ a random view. $a \circ b$ is
-$-\frac{1}{2} \sum_c (\sigma_c(b) \ln \sigma_c(a) + \sigma_c(a) \ln \sigma_c(b))$, the symmetric cross-entropy of two logits with softmax $\sigma$.
-$[\cdot]$ is 1 where it is so, else 0; $\bar p$ is a moving average of the softmax in EATA, the mean of the batch in ROID; $\hat f$ are the features of
-length 1. Of the parameters, $\lambda$ is `fisher` or `push`, $\lambda_c$ `contrast`, $\lambda_r$ `replay`, $\rho$ `rho`, $d$ `distance`, $V$ `views`,
+nats; $\hat f$ are features of length 1. $L$ is what one step of the optimiser goes down, for the weights $\theta$: the scales and shifts of the
+normalisation layers (in SAR but for the last stage), or, in CoTTA, RMT and $L_2$ of DPLOT, all. Batch norms use the statistics of the batch unless the
+formula says otherwise. $\hat z_i$ are the logits that are returned, those before the step. A raised $0$ marks the source model, $t$ the EMA teacher;
+$\leftarrow$ is what follows the step.
+
+$A$ is a random view; $a \circ b = -\frac{1}{2} \sum_c (\sigma_c(b) \ln \sigma_c(a) + \sigma_c(a) \ln \sigma_c(b))$ the symmetric cross-entropy of two
+logits with softmax $\sigma$; $[\cdot]$ is 1 where it is so, else 0; $\bar p$ a moving average of the softmax in EATA, the mean of the batch in ROID.
+
+Of the parameters, $m$ is `momentum`, $\lambda$ `fisher` or `push`, $\lambda_c$ `contrast`, $\lambda_r$ `replay`, $\rho$ `rho`, $d$ `distance`, $V$ `views`,
 $\alpha$ `alpha`, $\nu$ `nu`, $k$ `neighbours`, $\tau$ `temperature`, $\kappa$ `keep`.
 """
 
@@ -37,7 +40,8 @@ FORMULAS = {
     r"\quad w = \text{mean distance to the k-th neighbour, itself the first}, \quad \hat z_i = \ln y_i",
     "roid": r"L = \frac{1}{n} \sum_i w_i (z(A(x_i)) \circ z_i - \sum_c p_{ic} \ln \frac{p_{ic}}{1 - p_{ic}}), "
     r"\quad w_i = [u_i \geq \bar u] \exp(u_i h_i / \tau), \quad u = \operatorname{minmax}(1 - \cos(p_i, q)), \quad h = \operatorname{minmax}(-H_i), "
-    r"\quad q = \text{the moving average of } \bar p, \quad \theta \leftarrow \kappa \theta + (1 - \kappa) \theta^0, "
+    r"\quad p_{ic} \text{ cut off at 0.99 in this sum}, \quad q = \text{the moving average of } \bar p, "
+    r"\quad \theta \leftarrow \kappa \theta + (1 - \kappa) \theta^0, "
     r"\quad \hat z_i = z_i \frac{\bar p + s}{1 + s C}, \quad s = \frac{\max(1/n, 1/C)}{\max_c \bar p_c}",
     "rmt": r"L = \frac{1}{2 n} \sum_i (z_i \circ z_i^t + z(A(x_i)) \circ z_i^t) - \frac{\lambda_c}{6 n} \sum_a \sum_{b \in P(a)} "
     r"\ln \frac{\exp(v_a^\top v_b / \tau)}{\sum_{k \neq a} \exp(v_a^\top v_k / \tau)} - \frac{\lambda_r}{|R|} \sum_{(x, y) \in R} \ln p_y(x), "
@@ -45,8 +49,8 @@ FORMULAS = {
     r"\quad P(a) = \text{the two others of the same picture}, "
     rf"\quad R = \text{{labelled source pictures}}, \quad {_TEACHER}, \quad \hat z_i = \frac{{1}}{{2}} (z_i + z_i^t)",
     "dplot": rf"L_1 = \frac{{1}}{{2 n}} \sum_i (H_i + \tilde H_i) \text{{ on the selected blocks}}, \quad {_PAIR}, \quad {_TEACHER}, \quad {_FOUR}",
-    "dplot_gated": r"L_1 = \frac{1}{2 |K|} \sum_{i \in K} (H_i + \tilde H_i) - \frac{\lambda}{2 n} \sum_{i \in U} (H_i + \tilde H_i), "
-    r"\quad \pi_i = \text{p-value of a frozen source model}, "
+    "dplot_gated": r"L_1 = \frac{1}{2 |K|} \sum_{i \in K} (H_i + \tilde H_i) - \frac{\lambda}{2 n} \sum_{i \in U} (H_i + \tilde H_i) "
+    r"\text{ on the selected blocks}, \quad \pi_i = \text{p-value of a frozen source model}, "
     r"\quad K = \lbrace i : \pi_i > \text{accept} \rbrace, \quad U = \lbrace i : \pi_i \leq \min(\text{reject}, \text{accept}) \rbrace, "
     rf"\quad L_2 \text{{ as DPLOT's, over }} K, \quad {_FOUR}",
 }

@@ -1,11 +1,13 @@
 """The detectors' formulas as their code computes them, by the names of the table."""
 
 LEGEND = r"""
-$s(x)$ is the score of a picture $x$, higher = more ID, computed in double precision. $f$ are the $D$ penultimate features, $\hat f$ the same set to length 1,
-$z = W f + b$ the $C$ logits with rows $w_c$ of $W$, $p$ their softmax $\sigma(z)$, $\hat y$ the predicted class and $E(x) = \ln \sum_c \exp z_c(x)$ the
-energy. A number in brackets is a rank from the highest: $z_{(1)}$ is the highest logit. $N_\ell$ is the FeatureNorm of block $\ell$, $\ast$ the selected
-block. $B$ is the bank of known pictures that a detector is fitted on, $H$ the held-out ones. $[\cdot]$ is 1 where it is so, else 0. $T$ is `temperature`,
-$\gamma$ `gamma`, $M$ `top`, $k$ `k`, $q$ `percentile`, $d$ `dim`, $\alpha$ `steepness`, $r$ `full`, $L$ `logits`.
+$s(x)$ is the score of a picture $x$, higher = more ID, computed in double precision from what was measured in single. $f$ are the $D$ penultimate
+features, $\hat f$ the same set to length 1, $z = W f + b$ the $C$ logits with rows $w_c$ of $W$, $p$ their softmax $\sigma(z)$, $\hat y$ the predicted
+class and $E(x) = \ln \sum_c \exp z_c(x)$ the energy. A number in brackets is a rank from the highest: $z_{(1)}$ is the highest logit. $N_\ell$ is the
+FeatureNorm of block $\ell$, $\ast$ the selected block. $B$ is the bank of known pictures that a detector is fitted on, $H$ the held-out ones. $[\cdot]$ is
+1 where it is so, else 0.
+
+Of the parameters, $T$ is `temperature`, $\gamma$ `gamma`, $M$ `top`, $k$ `k`, $q$ `percentile`, $d$ `dim`, $\alpha$ `steepness`, $r$ `full`, $L$ `logits`.
 """
 
 _MOVED = r"x' = x - 0.0014 \cdot \operatorname{sign} \nabla_x [-\ln \sigma_{\hat y}(z(x) / 1000)]"

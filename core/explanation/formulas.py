@@ -4,7 +4,7 @@ LEGEND = r"""
 $M(u)$ is the map at pixel $u$. The picture $x$ is normalised, so that 0 is the mean colour; $z_c$ is the logit of the class, $p_c$ its softmax, $N_\ell$ the
 FeatureNorm of block $\ell$ and $a_{k,v}$ its map, channels $k$ and $h w$ positions $v$. $\uparrow$ enlarges a map to the picture, bilinearly, and $y^{+}$ is
 $\max(0, y)$. In *Masks*, $s$ and $q$ are the softmax of the picture when all but the mask, and when the mask alone, is blurred; a prime marks the shares of
-the other classes among themselves.
+the other classes among themselves. In *ContraCAM*, $f$ are the penultimate features and $\tau$ is `temperature`.
 """
 
 _PATH = r"M(u) = \sum_{\text{rgb}} x_u \sum_j \omega_j \frac{\partial #}{\partial x_u}(\alpha_j x), \quad \alpha, \omega = \text{Gauss-Legendre on [0, 1]}"

@@ -188,7 +188,7 @@ def test_blocks_agree_with_the_reference(data, reference):
 
 def test_help_is_instant_and_names_every_command():
     code, out, _ = process("--help")
-    assert code == 0 and all(name in out for name in ("packs", "verdict", "blocks", "score", "corrupt", "train", "download"))
+    assert code == 0 and all(name in out for name in ("packs", "verdict", "blocks", "score", "corrupt", "train", "methods", "download"))
     loaded = subprocess.run([sys.executable, "-X", "importtime", "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True).stderr
     assert " torch" not in loaded
 
