@@ -23,11 +23,7 @@ page = st.navigation(
         st.Page("views/adaptation.py", title=t("adapt.page"), icon=":material/autorenew:", url_path="adaptation"),
         st.Page("views/workshop.py", title=t("workshop.page"), icon=":material/construction:", url_path="workshop"),
         st.Page("views/runs.py", title=t("runs.page"), icon=":material/inventory_2:", url_path="runs"),
-        *(
-            [st.Page("views/status.py", title=t("status.page"), icon=":material/monitor_heart:", url_path="status")]
-            if signin.administers() or not inside
-            else []
-        ),
+        *([status] if signin.administers() or not inside else []),
     ],
     position="sidebar" if inside else "hidden",
 )
