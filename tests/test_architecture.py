@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of rooms and imports is what the files do."""
+"""What docs/architecture.md says of rooms and imports is what the files do, and what it and CONTRIBUTING.md name is there."""
 
 import ast
 import json
@@ -173,6 +173,24 @@ def test_who_never_imports_what(who, never):
     found = [(name, other) for name, all in imports().items() if f"{name}.".startswith(f"{who}.") for other, _ in all]
     assert found
     assert not [pair for pair in found if f"{pair[1]}.".startswith(tuple(f"{one}." for one in never))]
+
+
+@pytest.mark.parametrize("document", [DOCUMENT, (ROOT / "CONTRIBUTING.md").read_text("utf-8")], ids=["architecture", "contributing"])
+def test_what_the_documents_name_is_there(document):
+    paths = set(re.findall(r"(?<![\w/.])((?:core|dashboard|parts|charts|views|tests|benchmarks|tools|docs|assets)/[\w./]*\w)", document))
+    names = set(re.findall(r"`(?:dashboard\.)?((?:core|parts|charts|caches)\.[\w.]+)", document))
+    assert len(paths) > 10 and len(names) > 5
+    invented = ("NAME", "margin")  # what the reader is to write
+    assert not [path for path in paths if not any((ROOT / above / path).exists() for above in ("", "dashboard")) and not any(word in path for word in invented)]
+    assert not [name for name in names if not is_there(name) and not any(word in name for word in invented)]
+
+
+def is_there(name):
+    """Tell whether a name is a module, or stands in one: core.disk, core.device.share_cores, parts.link.remember."""
+    name = name if name.startswith("core.") else f"dashboard.{name}"
+    module = max((m for m in modules() if f"{name}.".startswith(f"{m}.")), key=len)
+    attribute = name.removeprefix(module).strip(".").partition(".")[0]
+    return re.search(rf"^(def|class) {attribute}\b|^{attribute} = ", modules()[module].read_text("utf-8"), re.MULTILINE) if attribute else True
 
 
 def test_charts_and_tables_are_light():
