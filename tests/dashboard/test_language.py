@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.adaptation import ADAPTATIONS
 from core.detectors import DETECTORS
 from core.images import toybox
 from core.words import names, read
@@ -137,6 +138,7 @@ def test_every_error_sentence_belongs_to_an_error_and_takes_its_values():
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
-def test_every_detector_class_and_verdict_has_a_name(name):
+def test_every_detector_class_verdict_and_adaptation_has_its_words(name):
     wanted = [f"detector.{d}" for d in DETECTORS] + [f"class.{c}" for c in toybox.KNOWN] + ["word.ID", "word.OOD"]
+    wanted += [f"adapt.does_{a}" for a in ADAPTATIONS]
     assert not [key for key in wanted if key not in catalogue(name)]
