@@ -26,6 +26,7 @@ from tests.soak.table import Row
 LONGEST = 20  # seconds of one try, on a machine that does other things too
 KEPT = 64 * 2**20  # bytes of memory that may be held after a row: caches, and what the allocator keeps
 COLD, HELD = 120, 1024 * 2**20  # the same of pages, which load packs and work out figures at their first visit, and keep them
+NETWORKS = 192 * 2**20  # the same of packs: the allocator keeps the room of the largest network that was refused; a second thousand adds nothing
 TOLD = 3  # losses that a row tells in words
 
 
@@ -105,7 +106,7 @@ def packs(measured, folder, seconds):
     with suppress(InputError):  # what is imported for a name of torchvision's stays, once
         load(made.MADE["another architecture"])
     tries = ((name, lambda make=make: load(make)) for name, make in made.packs())
-    return measured.row("packs: wrong values, paths, files, NaN, bombs", tries, good, seconds)
+    return measured.row("packs: wrong values, paths, files, NaN, bombs", tries, good, seconds, held=NETWORKS)
 
 
 def sources(measured, folder, seconds):

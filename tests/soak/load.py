@@ -78,8 +78,10 @@ def rows(seconds, people=PEOPLE):
 
 
 async def _alone(address):
-    """Return the median seconds from upload to verdict of one person, once everything is loaded."""
+    """Return the median seconds from upload to verdict of one person, once every page has been seen and has loaded what it loads once."""
     async with Visitor(address) as visitor:
+        for path in (*PAGES, "adaptation"):
+            await visitor.open(path)
         page = await visitor.open()
         times = []
         for k in range(ALONE + 2):
