@@ -35,7 +35,7 @@ KIND = "adaptation"  # of what the run store keeps
 SHOWN = 16  # pictures of each batch that are kept for the eye
 PROBES = 64  # known pictures of the probe set, and as many unknown ones
 MOVED = 8  # pictures of each batch by which the drift of features is measured
-KEPT, SHELVED, PACKS = 12, 12, 4  # runs, sources and packs in memory
+KEPT, SHELVED, PACKS = 4, 12, 4  # runs, sources and packs in memory; a run holds some hundred megabytes where several methods learn
 IDLE = 1800  # seconds after which a paused run is cancelled
 STORED_EVERY, STORED_SHARE = 30, 20  # seconds between two times that a run that goes on is stored, at least, and how often as long as storing took
 
