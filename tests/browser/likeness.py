@@ -13,7 +13,7 @@ FOLDER = Path(__file__).with_name("pictures")
 WIDTH, QUALITY = 320, 60  # pixels of a stored picture, and of its WebP
 TILE, SHIFT, BLUR = 16, 8, 1.5  # pixels of it
 FAR = 8  # of 255, the mean over a tile: from there on it looks different
-MANY = 10  # tiles that may: where a chart is gone there are more, where only letters are drawn otherwise fewer
+MANY = 12  # tiles that may: where a chart is gone there are more, where only letters are drawn otherwise fewer
 LONGER = 0.25  # of its length: a page may become so much longer or shorter; what both have is compared
 
 
