@@ -36,13 +36,6 @@ def packs():
     return list_packs()
 
 
-def share_cores(among):
-    """Let the page that runs compute on its share of the cores. Args: among: how many run."""
-    from core.device import share_cores
-
-    share_cores(among)
-
-
 @st.cache_resource(show_spinner=False)
 def trainings():
     """Return the `core.training.live.Trainings` of this server."""

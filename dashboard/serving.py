@@ -97,7 +97,9 @@ def run(page):
     name, who = page.url_path or START, st.session_state.setdefault("logged_as", secrets.token_hex(4))
     with logs.about(session=who, page=name), traffic().run(name, who, told=_told):
         if "torch" in sys.modules:  # a page that needs no torch does not load it for this
-            compute.share_cores(traffic().running)
+            from core.device import share_cores
+
+            share_cores(traffic().running)
         try:
             page.run()
         finally:

@@ -15,8 +15,6 @@ from pathlib import Path
 from core import jobs, logs, resident
 
 _LOST = (EOFError, ConnectionError, FileNotFoundError)  # the last where its socket is gone
-
-
 CALLERS = 8  # threads that ask the other process, so many at a time
 NICE = 10  # by how much pages go before what adapts
 
