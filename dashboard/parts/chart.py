@@ -1,6 +1,5 @@
 """Show a chart so that everybody can read it: by eye, by ear and as a table."""
 
-import pandas as pd
 import streamlit as st
 
 from dashboard.language import t
@@ -32,6 +31,8 @@ def picked(event):
 
 def table(words, rows):
     """Build the table below a chart. Args: words: names of "word.*" sentences that head the columns, separated by blanks."""
+    import pandas as pd  # 0.4 s that the title of the first page does not wait for
+
     return pd.DataFrame(rows, columns=[t(f"word.{word}") for word in words.split()])
 
 
