@@ -82,7 +82,7 @@ def drift(blocks, tracks, selected, words):
         marker = {"color": colour, "pattern": pattern}
         figure.add_bar(x=ticks, y=values, name=title, marker=marker, hovertemplate="%{y:.2f} %")
     figure.update_layout(barmode="group")
-    tidy(figure, height=330, x=words["block"], y=words["value"])
+    tidy(figure, height=330, x=words["block"], y=words["value"], fitted="x")
     figure.update_layout(margin={"t": 34 + 22 * (1 + len(tracks) // 3)})
     return figure
 
@@ -99,7 +99,7 @@ def similarity(blocks, scaled, selected, threshold, words):
         x, y = [b for b, _ in rows], [s for _, s in rows]
         figure.add_bar(x=x, y=y, name=name, marker={"color": colour, "pattern": pattern}, hovertemplate="%{y:.4f}")
     figure.add_hline(y=threshold, line={"dash": "longdash", "width": 2, "color": GUIDE})
-    tidy(figure, height=300, x=words["block"], y=words["value"])
+    tidy(figure, height=300, x=words["block"], y=words["value"], fitted="x")
     figure.update_xaxes(categoryorder="array", categoryarray=list(blocks))
     figure.update_yaxes(range=[0, 1.05])
     return figure

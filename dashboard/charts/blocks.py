@@ -36,7 +36,7 @@ def ratio_bars(choice, words, *, sort="depth", shown=None):
     if shown not in (None, choice.selected):
         _mark(figure, shown, tops[order.index(shown)], words["shown"])
     _line_at_one(figure, words["one"])
-    return _upright(tidy(figure, height=350, y=words["axis"]), order, max(tops))
+    return _upright(tidy(figure, height=350, y=words["axis"], fitted="x"), order, max(tops))
 
 
 def picture_bars(blocks, ratios, mean, selected, words):
@@ -51,7 +51,7 @@ def picture_bars(blocks, ratios, mean, selected, words):
     tops = np.maximum(np.maximum(ratios, mean), 1)
     _mark(figure, selected, tops[list(blocks).index(selected)], words["selected"])
     _line_at_one(figure, words["one"])
-    return _upright(tidy(figure, height=440, y=words["axis"]), blocks, max(tops))
+    return _upright(tidy(figure, height=440, y=words["axis"], fitted="x"), blocks, max(tops))
 
 
 def norm_distributions(sets, threshold, points, words, *, bins=48):

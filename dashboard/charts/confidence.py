@@ -70,8 +70,9 @@ def distributions(passes, level, points, words, *, form="histogram", axis="nines
         for i, (name, confidences) in enumerate(points):
             _point(figure, i, name, confidences[row - 1], level, place(confidences[row - 1], axis, end), top, showlegend=row == 1, **panel)
         panel_title(figure, title, 1.3 * top, **panel)
-    figure = tidy(figure, height=(520 if len(passes) > 1 else 330) + 20 * (len(points) > 0))
-    figure.update_yaxes(range=[0, 1.32 * top], title=words["share" if form == "histogram" else "cumulative"])
+    height = (520 if len(passes) > 1 else 330) + 20 * (len(points) > 0)
+    figure = tidy(figure, height=height, y=words["share" if form == "histogram" else "cumulative"], fitted="x")
+    figure.update_yaxes(range=[0, 1.32 * top])
     return confidence_axis(figure, axis, end, words["confidence"], len(passes))
 
 
@@ -106,7 +107,7 @@ def ridges(passes, level, points, words, *, axis="nines"):
     _level(figure, place(level, axis, end), [0, rows], words["level"])
     if points:
         _ladder(figure, passes, points, level, lambda c: place(c, axis, end))
-    figure = tidy(figure, height=110 + 56 * rows)
+    figure = tidy(figure, height=110 + 56 * rows, fitted="xy")
     figure.update_yaxes(range=[-0.15, rows + 0.05], showticklabels=False, showgrid=False, zeroline=False)
     return confidence_axis(figure, axis, end, words["confidence"])
 
@@ -133,8 +134,8 @@ def sweep(passes, threshold, words, *, axis="nines", end=MOST):
                 figure.add_scatter(x=place(x, axis, end), y=y, mode="lines", line=line, text=at, hovertemplate="%{text}: %{y:.1f} %", **group, **panel)
         _level(figure, place(threshold, axis, end), [0, 108], words["threshold"], showlegend=row == 1, **panel)
         panel_title(figure, title, 128, **panel)
-    figure = tidy(figure, height=540 if len(passes) > 1 else 320)
-    figure.update_yaxes(range=[0, 130], tickvals=[0, 25, 50, 75, 100], title=words["share"])
+    figure = tidy(figure, height=540 if len(passes) > 1 else 320, y=words["share"], fitted="x")
+    figure.update_yaxes(range=[0, 130], tickvals=[0, 25, 50, 75, 100])
     return confidence_axis(figure, axis, end, words["confidence"], len(passes))
 
 

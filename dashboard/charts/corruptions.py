@@ -59,7 +59,7 @@ def outcome_map(groups, outcomes, tips, words, *, shown):
     frame = {"x0": severity - 0.5, "x1": severity + 0.5, "y0": at[corruption] - 0.5, "y1": at[corruption] + 0.5}
     figure.add_shape(type="rect", **frame, line={"color": "white", "width": 5})
     figure.add_shape(type="rect", **frame, line={"color": "#0B0D12", "width": 2.5})
-    tidy(figure, height=ROW * len(ticks) + 120, x=words["severity"])
+    tidy(figure, height=ROW * len(ticks) + 120, x=words["severity"], fitted="xy")
     figure.update_layout(
         hoverdistance=-1, hovermode="closest", dragmode=False, legend={"y": 0, "yanchor": "bottom", "itemclick": False, "itemdoubleclick": False}
     )
@@ -101,7 +101,7 @@ def ladders(series, level, words, *, lines, expected=None):
     line = {"dash": "dash", "width": 2, "color": GUIDE}
     ends = [severities[0] - 0.2, severities[-1] + 0.2]
     figure.add_scatter(x=ends, y=[100 * level] * 2, mode="lines", line=line, name=words["level"], hoverinfo="skip", row=2, col=1)
-    tidy(figure, height=560)
+    tidy(figure, height=560, fitted="xy")
     figure.update_layout(legend={"y": 0, "yanchor": "bottom"})
     figure.update_xaxes(tickvals=severities, ticktext=[words["clean"], *map(str, severities[1:])], range=ends)
     figure.update_xaxes(title=words["severity"], row=2, col=1)

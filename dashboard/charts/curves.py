@@ -29,9 +29,9 @@ def training_curves(curves, epochs, words):
                 row=1,
                 col=column,
             )
-    tidy(figure, height=340)
+    tidy(figure, height=340, x=words["epoch"])
     figure.update_layout(margin={"t": 34 + 28 * (1 + len(curves) // 2)})
-    figure.update_xaxes(range=[0.7, max(epochs, 2) + 0.3], title=words["epoch"], tickformat="d")
+    figure.update_xaxes(range=[0.7, max(epochs, 2) + 0.3], tickformat="d")
     for column in (2, 3):
         figure.update_yaxes(range=[0, 103], row=1, col=column)
     return figure

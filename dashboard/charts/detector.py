@@ -139,7 +139,7 @@ def matrix(values, rows, columns, words, *, ends, higher=True, marked=()):
         figure.add_heatmap(z=np.where(cells, values, np.nan), colorscale=clear, showscale=False, **text, **common)
     tilt = 90 if len(columns) > 8 else 35 if len(columns) > 4 else 0
     heads = 7 * max(map(len, columns)) * np.sin(np.deg2rad(tilt))  # pixels that tilted names need above the rows
-    tidy(figure, height=int(24 * len(rows) + heads + 130), legend=False)
+    tidy(figure, height=int(24 * len(rows) + heads + 130), legend=False, fitted="xy")
     for row in marked:
         figure.add_shape(type="rect", x0=-0.5, x1=len(columns) - 0.5, y0=row - 0.5, y1=row + 0.5, line={"color": UNKNOWN, "width": 3})
     if len(columns) > 1:

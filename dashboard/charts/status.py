@@ -26,7 +26,7 @@ def latencies(rows, words):
     for name, k, symbol, colour in (("median", 2, "circle", KNOWN), ("p95", 3, "diamond", UNKNOWN)):
         mark = {"symbol": symbol, "size": 13, "color": colour, "line": {"width": 1, "color": "white"}}
         figure.add_scatter(x=[row[k] for row in rows], y=titles, mode="markers", marker=mark, name=words[name], hovertemplate="%{y}: %{x:.2f} s")
-    tidy(figure, height=110 + 34 * len(rows), x=words["seconds"])
+    tidy(figure, height=110 + 34 * len(rows), x=words["seconds"], fitted="xy")
     figure.update_yaxes(categoryorder="array", categoryarray=titles[::-1])
     figure.update_xaxes(type="log", tickvals=TICKS, ticktext=[f"{tick:g}" for tick in TICKS])
     return figure

@@ -45,10 +45,11 @@ def shifts(panels, words, *, form="histogram", axis="percent", lines=LINES):
             figure.add_scatter(x=[None], y=[None], mode="lines+markers", name=name, **key, **panel)
         _means(figure, each, top, lambda c: float(place(c, axis, end)), right, words["mean"], lines, **panel)
         panel_title(figure, title, 1.25 * top, **panel)
-    figure = tidy(figure, height=110 + len(panels) * (200 + 17 * len(panels[0][1])))
+    height = 110 + len(panels) * (200 + 17 * len(panels[0][1]))
+    figure = tidy(figure, height=height, y=words["share" if form == "histogram" else "cumulative"], fitted="x")
     ticks = _ticks(top)
     low = -STEP * top * (len(panels[0][1]) + 0.7)
-    figure.update_yaxes(range=[low, 1.27 * top], tickvals=ticks, zeroline=True, title=words["share" if form == "histogram" else "cumulative"])
+    figure.update_yaxes(range=[low, 1.27 * top], tickvals=ticks, zeroline=True)
     figure = confidence_axis(figure, axis, end, words["confidence"], len(panels))
     figure.update_xaxes(range=[-0.09 * right, 1.09 * right])
     if axis == "percent":

@@ -85,10 +85,9 @@ def under_corruptions(rows, risk, words):
         figure.add_scatter(x=x, y=[row[0] for row in some], mode="markers", marker=mark, name=words[key], hovertemplate="%{y}: %{x:.1f} %", row=1, col=2)
     line = {"color": GUIDE, "width": 2, "dash": "longdash"}
     figure.add_scatter(x=[100 * risk] * 2, y=[names[0], names[-1]], mode="lines", line=line, name=words["promise"], hoverinfo="skip", row=1, col=2)
-    tidy(figure, height=150 + 24 * len(rows))
+    tidy(figure, height=150 + 24 * len(rows), x=words["ece"], fitted="y")
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
     for column, values in enumerate(([x for row in rows for x in row[1:3]], [risk, *(row[3] for row in rows if np.isfinite(row[3]))]), 1):
         figure.update_xaxes(range=[-4 * max(values), 106 * max(values)], row=1, col=column)  # a mark at 0 is seen whole
-    figure.update_xaxes(title=words["ece"], row=1, col=1)
     figure.update_xaxes(title=words["risk"], row=1, col=2)
     return figure

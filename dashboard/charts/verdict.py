@@ -60,7 +60,7 @@ def p_values(opinions, level, words):
     figure.add_vline(x=100 * level, line={"dash": "dash", "color": GUIDE, "width": 2}, annotation_text=words["level"], annotation_position="top right")
     figure.update_yaxes(categoryorder="array", categoryarray=[title for title, _, _ in reversed(opinions)])
     figure.update_xaxes(type="log", range=[np.log10(0.03), np.log10(130)], tickvals=[0.1, 1, 5, 20, 100], ticktext=["0.1 %", "1 %", "5 %", "20 %", "100 %"])
-    return tidy(figure, height=110 + 28 * len(opinions), x=words["p"].replace(" (", "<br>("))
+    return tidy(figure, height=110 + 28 * len(opinions), x=words["p"].replace(" (", "<br>("), fitted="xy")
 
 
 def class_bars(names, probabilities, verdict, words):
@@ -68,7 +68,7 @@ def class_bars(names, probabilities, verdict, words):
     colour = KNOWN if verdict == "ID" else UNKNOWN
     text = [f"{100 * p:.1f} %" for p in probabilities]
     bars = go.Bar(x=[100 * p for p in probabilities], y=list(names), orientation="h", text=text, textposition="auto", marker={"color": colour})
-    figure = tidy(go.Figure(bars), height=60 + 30 * len(names), x=words["confidence"], legend=False)
+    figure = tidy(go.Figure(bars), height=60 + 30 * len(names), x=words["confidence"], legend=False, fitted="y")
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(range=[0, 100])
     return figure
