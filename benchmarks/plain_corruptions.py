@@ -1,4 +1,4 @@
-"""The corruptions once more, one picture at a time in NumPy and SciPy, straight from the published definition: to check against and to race.
+"""The published corruptions once more, one picture at a time in NumPy and SciPy, straight from the published definition: to check against and to race.
 
 Every function is f(picture (H, W, 3) uint8, severity, rng) -> (H, W, 3) in [0, 255] before it is cut to uint8. Frost takes the panes
 that ours draws, for there are no photographs here. Shared with nothing of `core.corruptions` else, tables included.

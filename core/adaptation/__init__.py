@@ -15,6 +15,7 @@ ADAPTATIONS = {
     "bn": Entry("BN-1 (batch statistics)", "core.adaptation.bn:BN", {}, _NADO, ("batch norm",)),
     "bn_alpha": Entry("BN-alpha (blended statistics)", "core.adaptation.bn:BNAlpha", {"alpha": 0.1}, _SCHNEIDER, ("batch norm",)),
     "tent": Entry("TENT", "core.adaptation.tent:Tent", {"lr": 1e-3}, "Wang et al., ICLR 2021", ("norm",)),
+    "come": Entry("COME", "core.adaptation.come:COME", {"lr": 1e-3}, "Zhang et al., ICLR 2025", ("norm",)),
     "eata": Entry(
         "EATA",
         "core.adaptation.eata:EATA",

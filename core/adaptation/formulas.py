@@ -24,6 +24,8 @@ FORMULAS = {
     "bn": rf"{_NORM}, \quad \mu, v = \text{{mean and variance of the batch}}",
     "bn_alpha": rf"{_NORM}, \quad \mu = (1 - \alpha) \mu^0 + \alpha \mu^B, \quad v = (1 - \alpha) v^0 + \alpha v^B",
     "tent": r"L = \frac{1}{n} \sum_i H_i",
+    "come": r"L = -\frac{1}{n} \sum_i (u_i \ln u_i + \sum_c b_{ic} \ln b_{ic}), \quad b_{ic} = \frac{\exp z_{ic}}{C + \sum_k \exp z_{ik}}, "
+    r"\quad u_i = \frac{C}{C + \sum_k \exp z_{ik}}, \quad \Vert z_i \Vert \text{ held fixed}",
     "eata": r"L = \frac{1}{|S|} \sum_{i \in S} w_i H_i + \lambda \sum_j F_j (\theta_j - \theta_j^0)^2, \quad w_i = \exp(E_0 - H_i) \text{ held fixed}, "
     r"\quad S = \lbrace i : H_i < E_0, |\cos(p_i, \bar p)| < d \rbrace, \quad E_0 = \text{margin} \cdot \ln C",
     "sar": r"L = \frac{1}{|S'|} \sum_{i \in S'} H_i(\theta + e), \quad e = \rho \frac{g}{\Vert g \Vert}, "

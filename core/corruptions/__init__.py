@@ -1,4 +1,4 @@
-"""Corruptions by name, in the paper's order: fifteen common ones and four extra ones, on which to tune. This table needs no torch.
+"""Corruptions by name: in the paper's order fifteen common ones and four extra ones, on which to tune, then those of others. It needs no torch.
 
 A corruption is f(images, severity, *, generator) -> images, all pictures at once; `corrupt` checks what goes in and clips what comes out.
 Its first lines are the published severities: a picture whose longer side has at most 64 pixels takes those made for 32 x 32, a larger one
@@ -31,6 +31,7 @@ CORRUPTIONS = {
     "gaussian_blur": Entry("Gaussian blur", "core.corruptions.blur:gaussian_blur", paper=_PAPER),
     "spatter": Entry("Spatter", "core.corruptions.weather:spatter", paper=_PAPER),
     "saturate": Entry("Saturate", "core.corruptions.digital:saturate", paper=_PAPER),
+    "color_quant": Entry("Color quantization", "core.corruptions.quantization:color_quant", paper="Kar et al., CVPR 2022"),
 }
 CORRUPTIONS = with_formulas(CORRUPTIONS, FORMULAS)
 COMMON, EXTRA = tuple(CORRUPTIONS)[:15], tuple(CORRUPTIONS)[15:]

@@ -11,5 +11,6 @@ FORMULAS = {
     "contrast": r"x' = \mu + c (x - \mu), \quad \mu = \text{the channel's mean}",
     "fog": r"x' = (x + c g) \frac{h}{h + c}, \quad g = \text{clouds in [0, 1]}, \quad h = \text{the picture's highest value}",
     "zoom_blur": r"x' = \frac{1}{n + 1} (x + \sum_{j=1}^{n} \operatorname{zoom}_j(x))",
+    "color_quant": r"x' = \frac{2^{8-c}}{255} \lfloor \frac{255 x}{2^{8-c}} \rfloor",
     "speckle_noise": r"x' = x (1 + c \varepsilon), \quad \varepsilon \sim \mathcal{N}(0, 1)",
 }

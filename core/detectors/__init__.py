@@ -28,6 +28,7 @@ DETECTORS = {
     "rmds": Entry("RMDS", "core.detectors.mahalanobis:RMDS", {}, "Ren et al., 2021"),
     "vim": Entry("ViM", "core.detectors.vim:ViM", {"dim": None}, "Wang et al., CVPR 2022"),
     "fdbd": Entry("fDBD", "core.detectors.fdbd:FDBD", {}, "Liu & Qin, ICML 2024"),
+    "nci": Entry("NCI", "core.detectors.nci:NCI", {"alpha": 1e-4}, "Liu & Qin, CVPR 2025"),
     "react": Entry("ReAct", "core.detectors.shaping:ReAct", {"percentile": 90.0}, "Sun et al., NeurIPS 2021"),
     "ash_b": Entry("ASH-B", "core.detectors.shaping:ASHB", {"percentile": 90.0}, "Djurisic et al., ICLR 2023"),
     "ash_s": Entry("ASH-S", "core.detectors.shaping:ASHS", {"percentile": 65.0}, "Djurisic et al., ICLR 2023"),

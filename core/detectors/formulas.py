@@ -7,7 +7,8 @@ class and $E(x) = \ln \sum_c \exp z_c(x)$ the energy. A number in brackets is a 
 FeatureNorm of block $\ell$, $\ast$ the selected block. $B$ is the bank of known pictures that a detector is fitted on, $H$ the held-out ones. $[\cdot]$ is
 1 where it is so, else 0.
 
-Of the parameters, $T$ is `temperature`, $\gamma$ `gamma`, $M$ `top`, $k$ `k`, $q$ `percentile`, $d$ `dim`, $\alpha$ `steepness`, $r$ `full`, $L$ `logits`.
+Of the parameters, $T$ is `temperature`, $\gamma$ `gamma`, $M$ `top`,
+$k$ `k`, $q$ `percentile`, $d$ `dim`, $\alpha$ `steepness` or `alpha`, $r$ `full`, $L$ `logits`.
 """
 
 _MOVED = r"x' = x - 0.0014 \cdot \operatorname{sign} \nabla_x [-\ln \sigma_{\hat y}(z(x) / 1000)]"
@@ -36,6 +37,7 @@ FORMULAS = {
     "vim": r"s(x) = E(x) - \beta \Vert R^\top (f(x) - o) \Vert, \quad o = -W^{+} b, \quad \beta = \frac{\sum_B \max_c z_c}{\sum_B \Vert R^\top (f - o) \Vert}, "
     r"\quad R = \text{the directions but the } d \text{ principal ones of } f - o \text{ on } B",
     "fdbd": r"s(x) = \frac{1}{(C - 1) \Vert f(x) - \mu \Vert} \sum_{c \neq \hat y} \frac{z_{\hat y} - z_c}{\Vert w_{\hat y} - w_c \Vert}",
+    "nci": r"s(x) = \frac{w_{\hat y}^\top (f(x) - \mu)}{\Vert f(x) - \mu \Vert} + \alpha \Vert f(x) \Vert_1",
     "react": rf"{_SHAPED}, \quad g_i = \min(f_i, q'), \quad q' = \text{{the q-th percentile of all features of }} B",
     "ash_b": rf"{_SHAPED}, \quad g_i = [i \in S] \frac{{\sum_j f_j}}{{|S|}}, \quad {_STRONGEST} \text{{ but zeros}}",
     "ash_s": rf"{_SHAPED}, \quad g_i = [i \in S] f_i \exp \frac{{\sum_j f_j}}{{\sum_{{j \in S}} f_j}}, \quad {_STRONGEST}",

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.adaptation import ADAPTATIONS, SETTINGS
 from core.adaptation.plan import GUARDS, Plan
-from core.corruptions import CORRUPTIONS
+from core.corruptions import COMMON, CORRUPTIONS
 from core.images.sources import downloaded
 from core.provenance import command_line
 from dashboard import compute
@@ -60,7 +60,7 @@ def pick_corruptions(settings, pictures):
         format_func=titles.get,
         key="adapt_corruptions",
         persist_state="session",
-        help=t("adapt.corruptions_help"),
+        help=t("adapt.corruptions_help", common=len(COMMON), more=len(CORRUPTIONS) - len(COMMON)),
     )
     severity = st.select_slider(t("adapt.severity"), range(1, 6), key="adapt_severity", persist_state="session", width=320)
     if not chosen:

@@ -62,7 +62,7 @@ class Case:
 def main():
     settings = frame()
     st.title(t("corruptions.title"))
-    st.markdown(t("corruptions.intro"))
+    st.markdown(t("corruptions.intro", n=len(CORRUPTIONS)))
     pick_pictures(settings)
     load(settings)
     detector, keep = controls()

@@ -81,7 +81,7 @@ def test_one_picture_is_judged_as_among_many(judge, clusters):
 def test_a_detector_the_network_cannot_have_is_explained(clusters):
     judge = Judge(replace(clusters.reference, head=None))
     selected_norm, shaping = {"msp_selected_norm", "energy_selected_norm"}, {"react", "ash_b", "ash_s", "scale"}
-    assert set(judge.unavailable) == {*selected_norm, *shaping, "vim", "fdbd", "nac"}
+    assert set(judge.unavailable) == {*selected_norm, *shaping, "vim", "fdbd", "nci", "nac"}
     assert set(judge.detectors) == set(ONE_PASS) - set(judge.unavailable)
     with pytest.raises(InputError, match="no linear head") as caught:
         judge.judge(clusters.fresh[:1], NAMES, detector="msp_selected_norm")

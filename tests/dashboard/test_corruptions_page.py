@@ -52,6 +52,7 @@ def opened(picture_id):
     return open_source(source)[int(index)].open()
 
 
+CHANGED = len(CORRUPTIONS) * len(SEVERITIES)
 MEASURED = {}  # {(what the network sees, seed): (cells, Activations)}, which several tests hold the page against
 
 
@@ -81,7 +82,7 @@ def finding(language, mode, name, severity, kept, fell, noticed):
     """Say the first heading as the catalogue has it."""
     words = catalogue(language)
     how = "all" if not fell else "some" if kept else "none"
-    said = words[f"corruptions.{mode}_found_{how}"].format(name=name_of(language, name), n=19, kept=kept, severity=severity)
+    said = words[f"corruptions.{mode}_found_{how}"].format(name=name_of(language, name), n=len(CORRUPTIONS), kept=kept, severity=severity)
     if not fell:
         return said
     of = "none" if not noticed else "all" if noticed == fell else "some"
@@ -90,7 +91,7 @@ def finding(language, mode, name, severity, kept, fell, noticed):
 
 def outcome_table(page):
     """Return {(row, severity): (class, confidence, p-value)} of the map's table, rows counted from the clean picture."""
-    frame = next(d.value for d in page.dataframe if len(d.value) == 96)
+    frame = next(d.value for d in page.dataframe if len(d.value) == 1 + CHANGED)
     return [tuple(row) for row in frame.itertuples(index=False)]
 
 
@@ -104,7 +105,7 @@ def test_the_finding_counts_what_core_says(language, pack, severity):
     words = catalogue(language)
     doubted = sum(v.verdict == "OOD" for v in kept)
     assert words["corruptions.truth_kept_rejected"].format(doubted=doubted, kept=len(kept)) in texts(page)
-    assert words["corruptions.truth_overall"].format(wrong=len(wrong), n=95) in texts(page)
+    assert words["corruptions.truth_overall"].format(wrong=len(wrong), n=CHANGED) in texts(page)
     missed, sure = sum(v.verdict == "ID" for v in wrong), sum(v.confidence >= 0.9 for v in wrong)
     assert words["corruptions.overall_missed"].format(unnoticed=missed, wrong=len(wrong), sure=sure, level=90) in texts(page)
 
@@ -135,7 +136,7 @@ def test_without_a_true_class_the_answer_for_the_clean_picture_counts(language, 
     words = catalogue(language)
     assert words["corruptions.no_truth"].format(name=name_of(language, clean.class_name)) in texts(page)
     accepted = sum(v.verdict == "ID" for (_, degree), v in verdicts.items() if degree)
-    assert (words["corruptions.clean_rejected"].format(accepted=accepted, n=95) in texts(page)) == (clean.verdict == "OOD")
+    assert (words["corruptions.clean_rejected"].format(accepted=accepted, n=CHANGED) in texts(page)) == (clean.verdict == "OOD")
 
 
 def test_an_upload_is_compared_with_its_own_clean_answer(language, pack):
@@ -169,7 +170,7 @@ def test_the_gallery_and_the_curves_say_what_core_says(pack):
 
 def test_the_pictures_lead_to_their_cell_and_the_gallery_has_controls_of_its_own():
     page = visit()
-    assert sum(button.key.startswith("cell_") for button in page.button) == 19
+    assert sum(button.key.startswith("cell_") for button in page.button) == len(CORRUPTIONS)
     healthy(page.button(key="cell_fog_5").click().run())
     assert page.selectbox(key="corruption").value == "fog" and page.query_params["corruption"] == "fog"
     healthy(page.segmented_control(key="severity_too").set_value(2).run())

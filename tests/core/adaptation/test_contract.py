@@ -174,7 +174,7 @@ def test_what_needs_source_pictures_says_so(name, network, preprocessing, source
 
 
 def test_an_unknown_method_is_answered_by_the_known_ones(network, preprocessing):
-    with pytest.raises(InputError, match="known ones are bn, bn_alpha, cotta"):
+    with pytest.raises(InputError, match="known ones are bn, bn_alpha, come, cotta"):
         make("magic", network, preprocessing)
 
 

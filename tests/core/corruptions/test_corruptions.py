@@ -19,6 +19,7 @@ from core.corruptions.weather import clouds, frosts, water
 from core.errors import InputError
 from core.images.sources import open_source
 
+PUBLISHED = tuple(plain.SMALL)  # in Hendrycks & Dietterich; any other has a test of its own
 CERTAIN = {"defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression", "gaussian_blur", "saturate"}  # nothing is drawn
 # Published severities that are no ladder: at 32 the glass's reach stays and its Gaussian falls, frost darkens as it covers, the warp's map
 # moves less as its field moves more, motion's third and fourth agree; saturation falls first and rises then; water turns to mud.
@@ -50,8 +51,9 @@ def large():
 
 
 def test_the_table_is_in_the_papers_order():
-    assert len(CORRUPTIONS) == 19 and COMMON[0] == "gaussian_noise" and COMMON[-1] == "jpeg_compression"
-    assert EXTRA == ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+    assert COMMON[0] == "gaussian_noise" and COMMON[-1] == "jpeg_compression"
+    assert EXTRA[:4] == ("speckle_noise", "gaussian_blur", "spatter", "saturate")
+    assert list(CORRUPTIONS)[:19] == list(plain.SMALL) == list(plain.LARGE)
     assert CORRUPTIONS["frost"].title == "Frost (procedural)"
 
 
@@ -66,7 +68,8 @@ def test_contract(name, severity, toys):
     assert found.min() >= 0 and found.max() <= 1 and torch.equal(found, (found * 255).round() / 255)
     assert not torch.equal(found, images)
     assert torch.equal(found, corrupt(images, name, severity, generator=seeded(1)))
-    assert torch.equal(found, corrupt(images, name, severity, generator=seeded(2))) == (name in CERTAIN)
+    if name in PUBLISHED:
+        assert torch.equal(found, corrupt(images, name, severity, generator=seeded(2))) == (name in CERTAIN)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
@@ -124,7 +127,7 @@ def test_another_severity_is_an_error(severity, toys):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(toys):
-    with pytest.raises(InputError, match=r"no corruption named 'rain'; the known ones are brightness, contrast, .*zoom_blur"):
+    with pytest.raises(InputError, match=r"no corruption named 'rain'; the known ones are brightness, color_quant, contrast, .*zoom_blur"):
         corrupt(toys, "rain", 1, generator=seeded())
 
 
@@ -150,7 +153,7 @@ def test_a_higher_severity_changes_more(name, toys):
 # Against the slow implementation
 
 
-@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_the_mean_change_is_the_published_one(name, toys):
     images = toys.repeat({"spatter": 12, "elastic_transform": 6, "fog": 6}.get(name, 2), 1, 1, 1)  # as many as the rare and the coarse need
     for severity in SEVERITIES:
@@ -177,7 +180,7 @@ def test_pixel_by_pixel_at_224(name, large):
         assert np.abs(ours - theirs).max() <= 1 and (ours == theirs).mean() > 0.85, severity
 
 
-@pytest.mark.parametrize("name", [name for name in CORRUPTIONS if name not in CERTAIN])
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name not in CERTAIN])
 def test_the_settings_for_224(name, large):
     severity, rng = 3, np.random.default_rng(0)
     images = large[:1].expand(2, -1, -1, -1)

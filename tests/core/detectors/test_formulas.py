@@ -83,6 +83,11 @@ def fdbd(known):
     return sum(terms) / ((count - 1) * np.linalg.norm(known.x.f - known.bank.f.mean(0), axis=1))
 
 
+def nci(known):
+    centred, rows = known.x.f - known.bank.f.mean(0), known.weight[known.x.z.argmax(1)]
+    return (centred * rows).sum(1) / np.linalg.norm(centred, axis=1) + 1e-4 * np.abs(known.x.f).sum(1)
+
+
 def nac(known):
     def bins(of):
         v = 1 / (1 + np.exp(-100 * of.f * ((softmax(of.z) - 1 / of.z.shape[1]) @ known.weight)))
@@ -119,6 +124,7 @@ FORMULAS = {
     "rmds": lambda k: distances(k.x.f, k.bank.f, 0 * k.labels)[:, 0] - distances(k.x.f, k.bank.f, k.labels).min(1),
     "vim": vim,
     "fdbd": fdbd,
+    "nci": nci,
     "react": lambda k: shaped(k, lambda f: np.minimum(f, np.percentile(k.bank.f, 90))),
     "ash_b": lambda k: shaped(k, ash_b),
     "ash_s": lambda k: shaped(k, ash_s),
