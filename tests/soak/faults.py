@@ -172,17 +172,16 @@ def _kept(home):
 
 async def _database(address, database, tries):
     steps = {}
-    async with Visitor(address) as visitor:
-        _, steps["runs"] = await _says(visitor.open("runs"), "runs|Runs|kept")
-        for n in range(1, tries + 1):
+    for n in range(1, tries + 1):  # a new session each time: what one has kept already is not offered to it again
+        async with Visitor(address) as visitor:
+            _, steps[f"runs {n}"] = await _says(visitor.open("runs"), "runs|Runs|kept")
             database.stop()
-            which = ("id_positive", "ood_positive")[n % 2]  # another than last time: what is kept already is not offered again
             _, steps[f"runs, stopped {n}"] = await _says(visitor.open("runs"), UNREACHABLE)
-            page, _ = await _says(visitor.open("detector", convention=which))
+            page, _ = await _says(visitor.open("detector"))
             if page is not None:
                 _, steps[f"keeping a run, stopped {n}"] = await _says(visitor.choose(page, "keep_run", True), UNREACHABLE)
             database.start()
-            page, steps[f"detector, started {n}"] = await _says(visitor.open("detector", convention=which))
+            page, steps[f"detector, started {n}"] = await _says(visitor.open("detector"))
             if page is not None:
                 page, steps[f"keeping a run, started {n}"] = await _says(visitor.choose(page, "keep_run", True))
             page, steps[f"runs, started {n}"] = await _says(visitor.open("runs"))
