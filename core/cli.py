@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from core import logs
+from core import VERSION, logs
 from core.adaptation import ADAPTATIONS, SETTINGS
 from core.compression import FINETUNINGS, PRUNINGS
 from core.corruptions import CORRUPTIONS
@@ -408,6 +408,7 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m core", description=__doc__.split("\n")[0], epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--version", action="version", version=f"blockscope {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(run, help, example):

@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from core import VERSION
 from core.packs import describe
 
 
@@ -18,9 +19,10 @@ def provenance(*, pack=None, **facts):
     Returns: a dict with command (paths cut to their names), versions, machine, the pack's name and `pack_hash`, and the facts.
     Raises: InputError if there is no such pack.
     """
+    libraries = {name: version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}
     made_by = {
         "command": command_line(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}},
+        "versions": {"blockscope": VERSION, "python": platform.python_version(), **libraries},
         "machine": platform.machine(),
     }
     if pack is not None:

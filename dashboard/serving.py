@@ -14,7 +14,7 @@ from io import BytesIO
 import streamlit as st
 from streamlit import runtime
 
-from core import logs, resident
+from core import VERSION, logs, resident
 from core.errors import InputError
 from core.limits import limits
 from core.traffic import BOUNDS, Traffic
@@ -133,8 +133,8 @@ def state():
 
 
 def versions():
-    """Return {name: version} of Python and of the libraries that decide what is computed; a library that is not there is left out."""
-    found = {"python": platform.python_version()}
+    """Return {name: version} of Blockscope, Python and the libraries that decide what is computed; a library that is not there is left out."""
+    found = {"blockscope": VERSION, "python": platform.python_version()}
     for name in LIBRARIES:
         try:
             found[name] = version(name)

@@ -3,14 +3,28 @@
 import io
 import re
 import textwrap
+import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
+from core import VERSION
+from core.cli import main
 from core.images.sources import open_source
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_one_version_stands_everywhere(capsys):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    released = re.findall(r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert project["version"] == VERSION == released[0]
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"blockscope {VERSION}\n"
 
 
 def test_the_example_of_the_library_runs(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core import VERSION
 from core.provenance import provenance
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,8 @@ def test_provenance_says_what_made_a_run(monkeypatch):
         "python -m core bench --data=cats.parquet near=near.parquet 'my cats' toybox:near textures=torchvision:SVHN/test --runs=postgresql://..."
     )
     assert (made_by["seed"], made_by["device"], made_by["limit"], made_by["pack"]) == (3, "cpu", 500, "toybox")
-    assert set(made_by["versions"]) == {"python", "torch", "torchvision", "numpy", "scikit-learn"} and made_by["versions"]["numpy"] == np.__version__
+    assert set(made_by["versions"]) == {"blockscope", "python", "torch", "torchvision", "numpy", "scikit-learn"}
+    assert (made_by["versions"]["blockscope"], made_by["versions"]["numpy"]) == (VERSION, np.__version__)
     assert set(made_by) == {"command", "versions", "machine", "pack", "pack_hash", "seed", "device", "limit"}
     assert set(provenance()) == {"command", "versions", "machine"}
 
