@@ -11,8 +11,8 @@ import streamlit as st
 
 from core.corruptions import CORRUPTIONS, SEVERITIES
 from core.errors import InputError
-from core.packs import describe, list_packs
-from dashboard.caches import per_picture
+from core.packs import list_packs
+from dashboard.caches import per_pack, per_picture, version
 
 RESAMPLES = 500  # of a set's pictures, for the intervals of its figures
 SHARES = tuple(n / 20 for n in range(21))  # of a picture in the blend with its adversarial copy
@@ -44,33 +44,20 @@ def trainings():
     return Trainings()
 
 
-def pack(name):
+@per_pack(st.cache_resource(show_spinner=False, max_entries=8))
+def pack(pack_name):
     """Return the loaded pack, one for all sessions; loaded anew when its files change."""
-    return _fitted(name, version(name))
-
-
-def unfitted(name):
-    """Return the loaded pack before its detectors are fitted, which takes longer than to load it: for pages that need many packs."""
-    return _load(name, version(name))
-
-
-def version(name):
-    """Return what a cache knows a pack's present files by."""
-    return (describe(name).folder / "pack.toml").stat().st_mtime_ns
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _load(name, stamp):
-    from core.packs import load_pack
-
-    return load_pack(name)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _fitted(name, stamp):
-    loaded = _load(name, stamp)
+    loaded = unfitted(pack_name)
     loaded.judge  # noqa: B018  fitted now, so that the first verdict does not wait for it
     return loaded
+
+
+@per_pack(st.cache_resource(show_spinner=False, max_entries=16))
+def unfitted(pack_name):
+    """Return the loaded pack before its detectors are fitted, which takes longer than to load it: for pages that need many packs."""
+    from core.packs import load_pack
+
+    return load_pack(pack_name)
 
 
 @per_picture(max_entries=1000)
@@ -97,20 +84,20 @@ def verdicts(pack_name, looks, *, detector, keep):
     return loaded.judge.judge(measured, loaded.classes, detector=detector, keep=keep)
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
+@per_pack(st.cache_data(show_spinner=False, max_entries=64))
 def known_scores(pack_name, detector):
     """Return the scores of the held-out known pictures: (N,) float64 array."""
     return pack(pack_name).judge.known_scores[detector].numpy()
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
+@per_pack(st.cache_data(show_spinner=False, max_entries=64))
 def reference_norms(pack_name):
     """Return {set: (N, K) float32 array} of block norms: "known" for held-out known pictures, then each unknown set."""
     reference = pack(pack_name).reference
     return {"known": reference.held_out.norms.numpy(), **{name: a.norms.numpy() for name, a in reference.unknown.items()}}
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@per_pack(st.cache_resource(show_spinner=False, max_entries=8))
 def evaluation(pack_name):
     """Score a pack's held-out known pictures and its unknown sets with every detector, from the pack's numbers alone.
 
@@ -122,7 +109,7 @@ def evaluation(pack_name):
     return evaluate(_every_judge(pack_name), loaded.reference.unknown, by_permutation=loaded.selection.by_permutation)
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@per_pack(st.cache_resource(show_spinner=False, max_entries=8))
 def _every_judge(pack_name):
     """Return a judge with every detector, those that need two passes too."""
     from core.detectors import DETECTORS
@@ -133,25 +120,26 @@ def _every_judge(pack_name):
 
 @dataclass(frozen=True)
 class Bench:
-    """An evaluation and the names it is cached by: `pack`, and `jobs`, a tuple of the measurements that were added."""
+    """An evaluation and what it is cached by: `pack`, the `version` of its files, and `jobs`, a tuple of the measurements that were added."""
 
     pack: str
+    version: int
     jobs: tuple
     evaluation: object
 
     @property
     def key(self):
-        return self.pack, self.jobs
+        return self.pack, self.version, self.jobs
 
 
 def bench(pack_name, extra=None):
     """Evaluate a pack on its own unknown sets and on further ones. Args: extra: {(set, id of a measurement): Activations}. Returns: `Bench`."""
     extra = extra or {}
     jobs = tuple(extra)
-    return Bench(pack_name, jobs, _with_extra(pack_name, jobs, extra) if extra else evaluation(pack_name))
+    return Bench(pack_name, version(pack_name), jobs, _with_extra(pack_name, jobs, extra) if extra else evaluation(pack_name))
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@per_pack(st.cache_resource(show_spinner=False, max_entries=8))
 def _with_extra(pack_name, jobs, _extra):
     from core.evaluation import evaluate
 
@@ -234,7 +222,7 @@ def divided(bench, name, detectors, keep):
     return [one[2:] for one in found]
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
+@per_pack(st.cache_resource(show_spinner=False, max_entries=16))
 def half(pack_name, detector):
     """Return the `core.watch.halves.Half` of a pack's reference: half of its held-out pictures calibrates the detector, the other half is new."""
     from core.watch.halves import Half
@@ -242,13 +230,9 @@ def half(pack_name, detector):
     return Half(pack(pack_name).reference, detector)
 
 
+@per_pack(st.cache_resource(show_spinner=False, max_entries=16))
 def trust(pack_name):
     """Return the `core.trust.Trust` of a pack. Raises: InputError if too few of its held-out pictures have a class."""
-    return _trust(pack_name, version(pack_name))
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _trust(pack_name, stamp):
     from core.trust import Trust
 
     return Trust(unfitted(pack_name).reference)
@@ -328,7 +312,7 @@ def choice(facts):
     )
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
+@per_pack(st.cache_data(show_spinner=False, max_entries=64))
 def passing(pack_name, keep=0.95):
     """Let each block's FeatureNorm decide alone.
 
@@ -380,7 +364,7 @@ class Confidence:
         return np.where(kept > 0, summed[kept] / np.maximum(kept, 1), np.nan)
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@per_pack(st.cache_data(show_spinner=False, max_entries=32))
 def confidences(pack_name, *, raw=False):
     """Compute the confidence of a pack's held-out known pictures and unknown sets from its numbers alone.
 
@@ -435,22 +419,21 @@ def _msp(logits):
 
 def by_one(pack_name, detector):
     """Evaluate a pack on its own unknown sets with one detector. Returns: `Bench`. Raises: InputError if this network cannot have it."""
-    stamp = version(pack_name)
-    found = _by_one(pack_name, stamp, detector)
+    found = _by_one(pack_name, detector)
     if detector not in found.known:
         raise InputError(next(iter(found.unavailable.values())), key="detector.unavailable", name=detector)
-    return Bench(pack_name, (detector, stamp), found)
+    return Bench(pack_name, version(pack_name), (detector,), found)
 
 
-@st.cache_resource(show_spinner=False, max_entries=128)
-def _by_one(pack_name, stamp, detector):
+@per_pack(st.cache_resource(show_spinner=False, max_entries=128))
+def _by_one(pack_name, detector):
     from core.evaluation import evaluate
 
-    return evaluate(_judge(pack_name, stamp, detector), unfitted(pack_name).reference.unknown)
+    return evaluate(_judge(pack_name, detector), unfitted(pack_name).reference.unknown)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _judge(pack_name, stamp, detector):
+@per_pack(st.cache_resource(show_spinner=False, max_entries=64))
+def _judge(pack_name, detector):
     from core.verdict import Judge
 
     return Judge(unfitted(pack_name).reference, (detector,))
@@ -526,7 +509,7 @@ def blend_verdicts(pack_name, attacked, picture_id, _item, *, label, eps):
 
     loaded = unfitted(pack_name)
     measured = loaded.probe(stack(list(blends(attacked, picture_id, _item, label=label, eps=eps))))
-    return _judge(pack_name, version(pack_name), "consensus").judge(measured, loaded.classes)
+    return _judge(pack_name, "consensus").judge(measured, loaded.classes)
 
 
 @dataclass(frozen=True)

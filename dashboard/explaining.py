@@ -9,6 +9,7 @@ import streamlit as st
 from core.errors import InputError
 from core.explanation import EXPLANATIONS
 from dashboard import compute
+from dashboard.caches import version
 from dashboard.parts import pictures
 from dashboard.parts.background import Kept, Task
 
@@ -77,7 +78,7 @@ def question(settings, loaded, picture_id, verdict, keep):
     results = kept_of_own() if picture_id.startswith("upload:") else kept()
     second = sorted(range(len(verdict.probabilities)), key=verdict.probabilities.__getitem__)[-2:][0]  # of a single class, itself
     return Question(
-        settings.pack, compute.version(settings.pack), picture_id, _example(settings.facts, loaded, second, picture_id), verdict.detector, keep / 100, results
+        settings.pack, version(settings.pack), picture_id, _example(settings.facts, loaded, second, picture_id), verdict.detector, keep / 100, results
     )
 
 
