@@ -8,14 +8,15 @@ from PIL import Image
 
 from core.errors import InputError
 from core.images.decode import decode
+from core.images.places import Remote
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture as found: `data` is encoded bytes, a path, a `core.images.places.Remote`, or (H, W, 3) uint8; `label` is -1 where unknown."""
+    """One picture as found: `data` is encoded bytes, a path, a `Remote`, or (H, W, 3) uint8; `label` is -1 where unknown."""
 
     name: str
-    data: bytes | Path | np.ndarray
+    data: bytes | Path | Remote | np.ndarray
     label: int = -1
     domain: str | None = None
 
@@ -34,7 +35,14 @@ class Source:
         that costs no look at each picture.
     """
 
-    name, classes = "", None
+    name = ""
+    classes: tuple | None = None
+
+    def __len__(self):
+        raise NotImplementedError
+
+    def __getitem__(self, i):
+        raise NotImplementedError
 
     def items(self, start, stop):
         """Yield pictures `start` to `stop` in order. Threads may do so at once."""
