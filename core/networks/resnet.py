@@ -35,12 +35,13 @@ class ResNet(nn.Module):
         self.conv1 = nn.Conv2d(3, width, 3, 1, stem_padding, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu1 = nn.ReLU()
-        inputs = width
+        inputs, stages = width, []
         for i, blocks in enumerate(STAGES[depth]):
             outputs, stride = width << i, 1 if i == 0 else 2
             stage = [Block(inputs, outputs, stride), *(Block(outputs, outputs, 1) for _ in range(blocks - 1))]
-            setattr(self, f"layer{i + 1}", nn.Sequential(*stage))
+            stages.append(nn.Sequential(*stage))
             inputs = outputs
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(inputs, classes)
 

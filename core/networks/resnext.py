@@ -38,12 +38,13 @@ class ResNeXt(nn.Module):
         self.conv1 = nn.Conv2d(3, stem, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.relu1 = nn.ReLU()
-        inputs = stem
+        inputs, stages = stem, []
         for i in range(3):
             outputs = width << i
             stage = [Block(inputs, outputs, 1 if i == 0 else 2, groups), *(Block(outputs, outputs, 1, groups) for _ in range(blocks - 1))]
-            setattr(self, f"layer{i + 1}", nn.Sequential(*stage))
+            stages.append(nn.Sequential(*stage))
             inputs = outputs
+        self.layer1, self.layer2, self.layer3 = stages
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(inputs, classes)
 

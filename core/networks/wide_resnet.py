@@ -31,12 +31,13 @@ class WideResNet(nn.Module):
         super().__init__()
         blocks, stem = (depth - 4) // 6, 16
         self.conv1 = nn.Conv2d(3, stem, 3, 1, 1, bias=False)
-        inputs = stem
+        inputs, stages = stem, []
         for i in range(3):
             outputs = width << i
             stage = [Block(inputs, outputs, 1 if i == 0 else 2), *(Block(outputs, outputs, 1) for _ in range(blocks - 1))]
-            setattr(self, f"layer{i + 1}", nn.Sequential(*stage))
+            stages.append(nn.Sequential(*stage))
             inputs = outputs
+        self.layer1, self.layer2, self.layer3 = stages
         self.bn = nn.BatchNorm2d(inputs)
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
