@@ -6,6 +6,7 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.errors import InputError
 
@@ -35,7 +36,7 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
     stopped: bool = False
     bug: BaseException | None = None
-    _thread: threading.Thread | None = None
+    _thread: Any = None  # a `threading.Thread` once the work has begun
 
     @property
     def running(self):

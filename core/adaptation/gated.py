@@ -11,6 +11,7 @@ Gao et al., CVPR 2024 (unified entropy), who split each batch in two by a mixtur
 """
 
 import copy
+from typing import Any
 
 import torch
 
@@ -60,7 +61,9 @@ class GatedDPLOT(DPLOT):
         super().__init__(network, preprocessing, lr=lr, lr_all=lr_all, **options, **shared)
         self.accept, self.reject, self.push = accept, reject, push
         self.gate = SourceGate(self.origin, preprocessing, self.source.images, views=self.views, batch_size=source_batch)
-        self.accepted = self.rejected = self.p_values = None
+        self.accepted: Any = None
+        self.rejected: Any = None
+        self.p_values: Any = None
 
     def step(self, images):
         p_values = self.gate.p_values(self.views(images), len(images))

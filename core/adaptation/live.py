@@ -10,6 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import torch
 
@@ -56,11 +57,11 @@ class Lane:
     total: int = 0
     error: InputError | None = None
     rows: list = field(default_factory=list)
-    method: object = None
-    selection: object = None
+    method: Any = None
+    selection: Any = None
     seconds_setup: float = 0.0
-    events: object = None
-    last: object = None
+    events: Any = None
+    last: Any = None
 
     def document(self):
         """Return it as plain data: summary, rows, selection."""
@@ -87,11 +88,13 @@ class Adaptation:
         self.name, self.plan, self.owner = new_id(), plan, owner
         self._shelf = shelf
         self.lanes = {method: Lane(method) for method in plan.methods}
-        self.pictures, self.batches, self.stored, self.unstored, self.job = {}, None, None, None, None
+        self.pictures, self.batches, self.stored, self.unstored = {}, None, None, None
+        self.job: Any = None
         self._store_at = 0.0
         self._turn, self._control = turn, threading.Condition()
         self._paused, self._upto, self._touched = False, 0, time.monotonic()
-        self._logits, self._pack, self._watch = {}, None, None
+        self._logits, self._watch = {}, None
+        self._pack: Any = None
 
     @property
     def state(self):
@@ -164,7 +167,7 @@ class Adaptation:
             self._logits.clear()
             resident.give_back()
         if all(lane.state == "failed" for lane in self.lanes.values()):
-            raise next(iter(self.lanes.values())).error
+            raise next(lane.error for lane in self.lanes.values() if lane.error)
 
     def _set(self, paused, upto):
         """Let all go on, or while paused only those that have seen fewer than `upto` batches."""

@@ -8,6 +8,7 @@ Source: Yuan et al., CVPR 2023, and its code.
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -83,7 +84,8 @@ class RoTTA(Method):
         self.nu, self.capacity, self.every = nu, capacity, every
         self.teacher = copy.deepcopy(replace_batch_norms(self.network, MovingNorm, alpha=alpha))
         self.optimiser = torch.optim.Adam(norm_parameters(self.network), lr)
-        self.memory, self.seen = None, 0
+        self.memory: Any = None  # a `Memory` once the number of classes is known
+        self.seen = 0
 
     def step(self, images):
         with torch.no_grad():

@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -97,7 +98,7 @@ def run(method, stream, *, setting=None, before=False, features=0, watch=None, e
             method.reset()
         previous = batch.domain
         logits, seconds = _timed(method, batch.images)
-        source = None
+        source: Any = None
         if before or guard:
             source = before(number, batch.images) if callable(before) else logits_of_source(method, batch.images)
         report = guard.check(logits, source) if guard else None

@@ -5,6 +5,7 @@ A place on this machine is a `Path`; one behind a URL is a `Remote`, which offer
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from core import disk
@@ -19,7 +20,7 @@ PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": 
 class Remote:
     """A file or folder behind a URL: `fs` is an fsspec file system, `path` a place in it."""
 
-    fs: object
+    fs: Any
     path: str
 
     def __str__(self):

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.explanation import EXPLANATIONS, OF_NORM
 from core.handoff import DELTA
@@ -52,7 +53,7 @@ TRUST = {  # attribute of `HandOff`: kind
 class Figure:
     """One fact. Attributes: value: a number, a name or a pair; kind: of `NUMBERS`, or how a name is said; group: what it stands under in the table."""
 
-    value: object
+    value: Any
     kind: str
     group: str
 
