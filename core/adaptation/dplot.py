@@ -61,7 +61,7 @@ class DPLOT(Method):
         of = 0 if blocks else len(known) * len(self.source.images.split(source_batch))
         total = of + warmup
         self.selection = None if blocks else select_blocks(self, threshold=threshold, batch_size=source_batch, total=total)
-        self.selected_blocks = tuple(blocks) if blocks else self.selection.selected
+        self.selected_blocks = tuple(blocks) if self.selection is None else self.selection.selected
         self._warm_up(warmup, lr, source_batch, before=of, total=total)
         self.all = list(self.network.requires_grad_(True).parameters())
         self.tuned = [p for block in self.selected_blocks for p in known[block]]

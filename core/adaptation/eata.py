@@ -18,7 +18,7 @@ from core.adaptation.source_pictures import pixels_of, still_wanted
 class EATA(Method):
     """Take TENT's step on pictures that are sure and unlike those before, held near the source where the source's weights mattered."""
 
-    needs = ("norm", "pictures")
+    needs: tuple[str, ...] = ("norm", "pictures")
 
     def __init__(
         self, network, preprocessing, *, lr=1e-3, margin=0.4, distance=0.4, momentum=0.9, fisher=1.0, fisher_pictures=2000, fisher_batch=200, **shared

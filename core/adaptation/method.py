@@ -32,8 +32,8 @@ class Method:
         selected_blocks: names of the blocks that are tuned apart from the others, or None where the method knows no such thing.
     """
 
-    needs = ()
-    selected_blocks = None
+    needs: tuple[str, ...] = ()
+    selected_blocks: tuple | None = None
     fixed = frozenset({"preprocessing", "source", "origin", "anchor", "generator", "progress", "stop", "device", "needs", "_first"})
 
     def __init__(self, network, preprocessing, *, source=None, generator=None, progress=None, stop=None):

@@ -49,6 +49,9 @@ def replace_batch_norms(network, kind, **options):
 class OwnNorm(_BatchNorm):
     """A batch norm that says itself which statistics it uses; parameters and stored statistics are those of the layer it replaces."""
 
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+
     def __init__(self, layer):
         super().__init__(layer.num_features, layer.eps, affine=False)
         if layer.running_mean is None:

@@ -65,6 +65,10 @@ class _Shaped(Detector):
         self._head = linear_head(reference)
         return self
 
+    def _shape(self, x):
+        """Return (N, D) features as the head is to see them. Args: x: (N, D) float64."""
+        raise NotImplementedError
+
     def score(self, activations):
         weight, bias = (t.to(activations.features.device) for t in self._head)
         return energy(self._shape(activations.features.double()) @ weight.T + bias)

@@ -46,7 +46,7 @@ class Making:
     @property
     def seconds_left(self):
         """Return how long what the job reports will take on, or None before there is a step to tell it by."""
-        if not self.began or self.job.done <= self.began[1]:
+        if self.job is None or not self.began or self.job.done <= self.began[1]:
             return None
         return (time.monotonic() - self.began[0]) * (self.job.total - self.job.done) / (self.job.done - self.began[1])
 
@@ -57,7 +57,7 @@ class Making:
     @property
     def state(self):
         """Return "waiting", "running", "done", "failed", "stopped" by somebody, or "interrupted" with its server."""
-        if self.busy:
+        if self.job is not None and self.job.running:
             return "waiting" if self.job.doing == "waiting" else "running"
         if (self.folder / "pack.toml").is_file():
             return "done"
@@ -73,7 +73,8 @@ class Makings:
     beside its pack while it is not done (`remnants`).
     """
 
-    COMMAND, Kind = (), Making
+    COMMAND: tuple[str, ...] = ()
+    Kind = Making
 
     def __init__(self, folder=None, *, line=None):
         """Args: folder: of orders and packs, by default the one where packs are found by name; line: the `jobs.Line` to wait in."""

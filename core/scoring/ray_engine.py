@@ -10,6 +10,7 @@ import logging
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -33,7 +34,8 @@ def score_shards(scorer, source, plan, shards, folder, *, order, workers=None, r
     """
     rows = run(ShardScorer, (scorer, source, plan, str(folder), order), shards, scorer.device, workers=workers, ray_address=ray_address, gpus=gpus)
     for row in rows:
-        part = local.Part(**{name: value if isinstance(value, str) else int(value) for name, value in row.items()})
+        counts: dict[str, Any] = {name: value if isinstance(value, str) else int(value) for name, value in row.items()}
+        part = local.Part(**counts)
         if progress:
             progress(part.pictures + part.errors)
         yield part
@@ -108,6 +110,10 @@ class ShardWorker:
         torch.set_num_threads(max(1, int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))))
         scorer, self.source, *self.others = ray.get([scorer, source, *others])
         self.scorer = scorer.to(scorer.device)
+
+    def rows(self, shard):
+        """Return what comes of a shard, rows as dicts."""
+        raise NotImplementedError
 
     def __call__(self, batch):
         rows = [row for shard in batch["shard"] for row in self.rows(int(shard))]
