@@ -93,7 +93,7 @@ def _root_units(network):
 
 def _plain(network):
     """Yield the last layer of each run convolution, norm, activation; in networks without lists, the convolutions."""
-    found, previous = [], None
+    found, previous = [], ""
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             found.append(name)

@@ -268,7 +268,7 @@ def trust(options):
 
     pack = load_pack(options.pack, device="cpu")
     told = {"pack": pack.name, **document(Trust(pack.reference), risk=options.risk / 100, share=options.unknown_share / 100)}
-    lines = [(f"ID accuracy {told['accuracy']} %; temperature {told['temperature']:.3f} fitted on {told['pictures']['fit']} held-out pictures",)]
+    lines: list[tuple] = [(f"ID accuracy {told['accuracy']} %; temperature {told['temperature']:.3f} fitted on {told['pictures']['fit']} held-out pictures",)]
     lines += [
         ("ECE in points", name, f"{of['ece_width']:.2f} equally wide bins", f"{of['ece_mass']:.2f} equally full") for name, of in told["calibration"].items()
     ]

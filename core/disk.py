@@ -18,7 +18,7 @@ from core.errors import InputError
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: what was left there stays
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module or nothing
 
 UNFINISHED = ".unfinished"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

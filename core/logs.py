@@ -128,11 +128,11 @@ def _adopt():
         logger.propagate = True
     for name in (*SERVERS, SENDER):
         logging.getLogger(name).addFilter(_matters)
-    for logger in tuple(logging.Logger.manager.loggerDict.values()):
-        own = getattr(logger, "streamlit_console_handler", None)
-        if own is not None and own in logger.handlers:
-            logger.removeHandler(own)
-            logger.propagate = True
+    for made in tuple(logging.Logger.manager.loggerDict.values()):
+        own = getattr(made, "streamlit_console_handler", None)
+        if isinstance(made, logging.Logger) and own in made.handlers:
+            made.removeHandler(own)
+            made.propagate = True
 
 
 def _matters(record):

@@ -139,8 +139,8 @@ def intervals(id_scores, ood_scores, *, convention="id_positive", level=0.95, re
     generator, tails = np.random.default_rng(seed), [(1 - level) / 2, (1 + level) / 2]
     rates, rows = [], max(1, CHUNK // (len(id_scores) + len(ood_scores)))
     for start in range(0, resamples, rows):
-        drawn = (s[generator.integers(0, len(s), (min(rows, resamples - start), len(s)))] for s in (id_scores, ood_scores))
-        rates.append(_false_rates(*drawn, 0.95, convention))
+        drawn_id, drawn_ood = (s[generator.integers(0, len(s), (min(rows, resamples - start), len(s)))] for s in (id_scores, ood_scores))
+        rates.append(_false_rates(drawn_id, drawn_ood, 0.95, convention))
     low, high = np.quantile(np.concatenate(rates), tails)
     return {"auroc": _delong(id_scores, ood_scores, tails), "fpr95": (float(low), float(high))}
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from core import VERSION
 from core.packs import describe
@@ -48,7 +49,8 @@ def command_line(arguments=None):
 
 
 def _short(word):
-    option, value = re.fullmatch(r"([\w.-]+=)?(.*)", word, re.DOTALL).groups()  # --out=folder, near=folder
+    found: Any = re.fullmatch(r"([\w.-]+=)?(.*)", word, re.DOTALL)  # --out=folder, near=folder
+    option, value = found.groups()
     if "://" in value:
         return f"{option or ''}{value.partition('://')[0]}://..."
     return (option or "") + (value if value.startswith("torchvision:") else Path(value).name or value)

@@ -7,6 +7,7 @@ that is mode "as_released". "normalised" (ours, default) feeds what the network 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from core.jigsaw import jigsaw
 from core.probe import probe_all
 
 MODES = ("normalised", "as_released")
-UNCHANGED = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+UNCHANGED: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.managers import BaseManager
 from pathlib import Path
+from typing import Any
 
 from core import jobs, logs, resident
 
@@ -114,14 +115,14 @@ def _begin():
     root = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
     command = [sys.executable, "-m", "core.adaptation.apart"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+    process: Any = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
     key = secrets.token_hex(32)
     process.stdin.write(f"{key}\n")
     process.stdin.flush()
     address = process.stdout.readline().strip()
     if not address:
         raise RuntimeError(f"the process that adapts did not start; it ended with {process.wait()}")
-    manager = _Manager(address, key.encode())
+    manager: Any = _Manager(address, key.encode())
     manager.connect()
     return process, manager.Adaptations()
 

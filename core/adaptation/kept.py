@@ -5,6 +5,7 @@ A pack that ships has it beside its weights, adaptation.json; what is found here
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from core.adaptation.selection import BlockSelection
 from core.disk import write_whole
@@ -23,7 +24,8 @@ def kept_selection(pack_name):
         try:
             found = json.loads(file.read_text("utf-8"))
             if found["pack_hash"] == digest:
-                return BlockSelection(**{name: tuple(v) if isinstance(v, list) else v for name, v in found["selection"].items()})
+                values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in found["selection"].items()}
+                return BlockSelection(**values)
         except (OSError, ValueError, KeyError, TypeError):  # not there, or not written by this version: it is made anew
             continue
     return None

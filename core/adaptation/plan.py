@@ -1,6 +1,7 @@
 """What a run of adaptation does, as plain data: enough to do it again. No torch here."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from core.adaptation import ADAPTATIONS, SETTINGS
 from core.table import look_up
@@ -64,4 +65,5 @@ def plan_of(document):
     known = {field.name: None for field in fields(Plan)}
     for name in document:
         look_up(known, name, kind="part of a plan")
-    return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in document.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
+    return Plan(**values)

@@ -1,6 +1,7 @@
 """Streams: ordered batches of pictures whose look changes, the same for the same seed however often they are walked through."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -177,7 +178,7 @@ def by_dirichlet(labels, concentration, generator):
     Source: as LAME's and RoTTA's streams: as many slots as classes, each class spread over them by a draw from a Dirichlet distribution;
         in a slot class follows class.
     """
-    seed = torch.randint(2**62, (), generator=generator).item()  # torch's own Dirichlet takes no generator
+    seed = int(torch.randint(2**62, (), generator=generator))  # torch's own Dirichlet takes no generator
     draw, values = np.random.default_rng(seed), labels.numpy()
     classes = np.unique(values)
     slots = [[] for _ in classes]
@@ -194,5 +195,5 @@ def _float(images):
 
 
 def _joined(one, other):
-    tensors = {name: torch.cat([getattr(one, name), getattr(other, name)]) for name in ("images", "labels", "known")}
+    tensors: dict[str, Any] = {name: torch.cat([getattr(one, name), getattr(other, name)]) for name in ("images", "labels", "known")}
     return StreamBatch(**tensors, domains=one.domains + other.domains)

@@ -44,8 +44,8 @@ def glass_blur(images, severity, *, generator):
     red, green, blue = cut(gaussian(images, sigma)).unbind(1)
     pixels = (red + green * 256).add_(blue, alpha=65536).int().flatten(1)  # (N, H * W): three channels that move as one
     for _ in range(times):
-        drawn = (bits((2, n, height, width), images, generator).int() * (2 * reach)) >> 16  # from -reach to reach - 1
-        pixels = picked(pixels, taken_from(*drawn, reach))
+        right, down = (bits((2, n, height, width), images, generator).int() * (2 * reach)) >> 16  # from -reach to reach - 1
+        pixels = picked(pixels, taken_from(right, down, reach))
     moved = torch.empty_like(images, memory_format=torch.contiguous_format)
     for channel in range(3):
         moved[:, channel] = ((pixels >> 8 * channel) & 255).view(n, height, width)

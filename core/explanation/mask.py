@@ -89,9 +89,9 @@ def find_masks(network, images, *, target=None, steps=80, side=None, area=1.0, s
     kept, removed = _blend(images, blurred, keep), _blend(blurred, images, remove)
     with torch.no_grad():
         after_kept, after_removed = run(kept), run(removed)
-    confidence = (logits.softmax(1).gather(1, classes[:, None])[:, 0] for logits in (whole, after_kept, after_removed))
+    sure, sure_kept, sure_removed = (logits.softmax(1).gather(1, classes[:, None])[:, 0] for logits in (whole, after_kept, after_removed))
     scores = class_distortion(whole, after_removed, classes), class_distortion(whole, after_kept, classes)
-    return Masks(keep, remove, kept, removed, *confidence, *scores, classes)
+    return Masks(keep, remove, kept, removed, sure, sure_kept, sure_removed, *scores, classes)
 
 
 def mask(network, images, *, target=None, block=None, steps=80):

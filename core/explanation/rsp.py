@@ -177,7 +177,8 @@ def _sent(steps, place, images, relevance, picture):
             sent = conv_step(x, weight, relevance, options)
             yield given["input"], sent if weight.shape[2:].numel() == 1 else purge(sent)
     elif step.function in ADDED and all(isinstance(term, torch.Tensor) and term.shape == step.output.shape for term in step.given):
-        yield from zip(step.given, add_step(*_one(step.given, picture), relevance), strict=True)
+        one, other = _one(step.given, picture)
+        yield from zip(step.given, add_step(one, other, relevance), strict=True)
     elif step.function in POOLED:
         x, *rest = step.given
         yield x, pool_step(lambda x: step.function(x, *rest, **step.options), _one(x, picture), relevance)

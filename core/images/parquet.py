@@ -30,7 +30,7 @@ class Parquet(Source):
         self._ends = np.cumsum(lengths).tolist()
         if not len(self):
             raise empty(name or self._files[0].name)
-        self._held = (None, 0, ())  # one attribute, so that two threads never see a group with another's rows
+        self._held: tuple = (None, 0, ())  # one attribute, so that two threads never see a group with another's rows
 
     def __getstate__(self):
         return {**self.__dict__, "_held": (None, 0, ())}

@@ -146,10 +146,13 @@ def read(source, preprocessing, *, start=0, stop=None, progress=None):
             progress(min(start + READ * len(parts), stop) - start, stop - start)
     if not parts:
         return _batch(None, [], [], [], preprocessing.size)
+    names, domains, errors = (tuple(x for p in parts for x in getattr(p, field)) for field in ("names", "domains", "errors"))
     return Batch(
         torch.cat([p.images for p in parts]),
         torch.cat([p.labels for p in parts]),
-        *(tuple(x for p in parts for x in getattr(p, field)) for field in ("names", "domains", "errors")),
+        names,
+        domains,
+        errors,
         tuple(READ * k + i for k, p in enumerate(parts) for i in p.missing),
     )
 

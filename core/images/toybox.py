@@ -121,7 +121,8 @@ def _paints(rng, favourite):
         colour = _toy_colour(rng)
         if all(_distance(colour, other) > 70 for other in chosen):
             chosen.append(colour)
-    return Paints(*chosen, light=tint(_toy_colour(rng), 0.75), glass=tint(COLOURS["sky"], rng.uniform(0.2, 0.7)))
+    body, trim, accent = chosen
+    return Paints(body, trim, accent, light=tint(_toy_colour(rng), 0.75), glass=tint(COLOURS["sky"], rng.uniform(0.2, 0.7)))
 
 
 def _blend(colour, other, share):

@@ -15,7 +15,7 @@ SAMPLES = 3  # a picture is drawn this many times larger and then averaged down
 
 
 @lru_cache(maxsize=16)
-def grid(size):
+def grid(size) -> tuple[np.ndarray, np.ndarray]:
     """Return x and y of the pixel centres, each (S, S) float32 in [0, 1] and read-only."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
     x, y = np.meshgrid(axis, axis)

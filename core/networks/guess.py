@@ -121,7 +121,7 @@ def _own(state):
     blocks, bottleneck = _blocks(state, "layer1."), "layer1.0.conv3.weight" in state
     if blocks and "layer4.0.conv1.weight" not in state:
         if bottleneck:
-            outputs, inputs, *_ = (*getattr(state.get("layer1.0.conv2.weight"), "shape", ()), 0, 0)
+            outputs, inputs = (*getattr(state.get("layer1.0.conv2.weight"), "shape", ()), 0, 0)[:2]
             groups = outputs // max(1, inputs)
             yield _named({29: "resnext29"}, 9 * blocks + 2, {} if groups == 32 else {"groups": groups})
         elif "bn.weight" in state:

@@ -14,7 +14,8 @@ class VGG(nn.Module):
 
     def __init__(self, *, depth, classes=10, width=64, norm=False):
         super().__init__()
-        layers, inputs = [], 3
+        layers: list[nn.Module] = []
+        inputs = 3
         for factor, count in zip(CHANNELS, STAGES[depth], strict=True):
             for _ in range(count):
                 layers.append(nn.Conv2d(inputs, factor * width, 3, padding=1))
@@ -27,7 +28,7 @@ class VGG(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(inputs, classes)
         for m in self.modules():
-            if isinstance(m, nn.Conv2d):  # without it the plain 16-layer net does not start to learn
+            if isinstance(m, nn.Conv2d) and m.bias is not None:  # without it the plain 16-layer net does not start to learn
                 nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(m.bias)
 

@@ -115,7 +115,7 @@ def choose_middle(reference, pseudo):
         consensus = make("consensus").fit(tried)
         known = consensus.held_out_scores(tried)
         found[block] = sum(measure(known, consensus.score(a)).fpr95 for a in pseudo.values()) / len(pseudo)
-    return min(found, key=found.get), {block: _percent(value) for block, value in found.items()}
+    return min(found, key=found.__getitem__), {block: _percent(value) for block, value in found.items()}
 
 
 def _figures(reference, activations, labels):

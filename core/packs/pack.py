@@ -84,7 +84,7 @@ def load(name_or_folder, *, device=None):
         if not (folder / file).is_file():
             raise InputError(f"The pack {description.name} has no {file}; build it again.", key="pack.damaged", name=description.name)
     try:
-        preprocessing = Preprocessing(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts["preprocessing"].items()})
+        preprocessing = Preprocessing(**_with_tuples(facts["preprocessing"]))
         selection = _selection(facts["selection"])
         classes = tuple(facts["classes"])
         device = pick_device(device)
@@ -149,7 +149,11 @@ def _selection(facts):
     known = {f.name for f in fields(Selection)}
     values = {k: v for k, v in facts.items() if k in known}
     values["by_permutation"] = tuple(tuple(row) for row in values["by_permutation"])
-    return Selection(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    return Selection(**_with_tuples(values))
+
+
+def _with_tuples(values):
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def _write_reference(folder, reference):
@@ -238,7 +242,8 @@ def _read_reference(folder, selection, middle, head):
 def _read(table, blocks, means):
     """Return ({set: Activations}, {set: its rows})."""
     names = np.array(table.column("set").to_pylist())
-    everything = Activations(blocks, *(_matrix(table.column(c)) for c in ("logits", "features", "norms")), means)
+    logits, features, norms = (_matrix(table.column(c)) for c in ("logits", "features", "norms"))
+    everything = Activations(blocks, logits, features, norms, means)
     rows = {name: torch.from_numpy(np.flatnonzero(names == name)) for name in dict.fromkeys(names.tolist())}
     return {name: everything[of] for name, of in rows.items()}, rows
 

@@ -107,7 +107,7 @@ class Facts:
     @property
     def strictest(self):
         """Return the member of the consensus with the lowest p-value, None where the network has no consensus."""
-        return min(self.members, key=self.members.get, default=None)
+        return min(self.members, key=self.members.__getitem__, default=None)
 
 
 def gather(pack, item, *, spec=None, detector=DEFAULT, keep=0.95, risk=RISK, share=SHARE, methods=METHODS, trust=None):

@@ -63,7 +63,8 @@ def commands(facts, language):
     given = f"./{given}" if given.startswith("-") else given
     judged = ("--pack", facts.pack, "--detector", facts.detector, "--keep", f"{100 * facts.keep:g}")
     methods = ",".join((*(one.method for one in facts.maps), *facts.missing))
-    lines, promise = [], ()
+    lines: list[tuple[str, ...]] = []
+    promise: tuple[str, ...] = ()
     if facts.hand_off:
         promise = ("--risk", f"{100 * facts.hand_off.risk:g}", "--unknown-share", f"{100 * facts.hand_off.share:g}")
         lines.append(("trust", "--pack", facts.pack, *promise))

@@ -75,7 +75,8 @@ class Sample:
         return cls(_keys(places, seed), rows.float(), labels, torch.tensor(size))._lowest()
 
     def merge(self, other):
-        return Sample(*(torch.cat([getattr(self, k), getattr(other, k)]) for k in ("keys", "rows", "labels")), self.size)._lowest()
+        keys, rows, labels = (torch.cat([getattr(self, k), getattr(other, k)]) for k in ("keys", "rows", "labels"))
+        return Sample(keys, rows, labels, self.size)._lowest()
 
     def _lowest(self):
         first = self.keys.argsort()[: int(self.size)]

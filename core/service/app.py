@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -88,7 +88,8 @@ def create_app(packs, *, limits=Limits(), precision="fp32"):
     Args: packs: loaded ones, the first is the default; precision: of the forward pass, fp32 or bf16.
     Returns: an ASGI application. While it starts it judges one grey picture with each pack, so that the first client waits for nothing.
     """
-    packs, metrics, batchers = {pack.name: pack for pack in packs}, Metrics(), {}
+    packs, metrics = {pack.name: pack for pack in packs}, Metrics()
+    batchers: dict[str, Batcher] = {}
     threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
     picture_limits = PictureLimits(bytes=min(limits.bytes, PictureLimits.bytes))
 
@@ -100,7 +101,7 @@ def create_app(packs, *, limits=Limits(), precision="fp32"):
             await asyncio.to_thread(run, [Asked(grey, DEFAULT, 0.95)])
             observe = metrics.batches.labels(name).observe
             batchers[name] = Batcher(run, size=limits.batch, wait=limits.wait, places=limits.waiting, observe=observe)
-            metrics.waiting.labels(name).set_function(lambda name=name: batchers[name].held)
+            metrics.waiting.labels(name).set_function(partial(getattr, batchers[name], "held"))
         yield
         for batcher in batchers.values():
             await asyncio.to_thread(batcher.close)
@@ -163,7 +164,7 @@ def create_app(packs, *, limits=Limits(), precision="fp32"):
     Pack = Annotated[str | None, Query(description=f"one of {', '.join(packs)}; the first by default")]
     Who = Annotated[str, Query(description=f"who decides: {', '.join(ONE_PASS)}")]
     Keep = Annotated[float, Query(description="% of known pictures that the threshold keeps, between 0 and 100")]
-    failures = {code: {"model": Failure} for code in (404, 408, 413, 415, 503)}
+    failures: dict[int | str, dict[str, Any]] = {code: {"model": Failure} for code in (404, 408, 413, 415, 503)}
 
     @app.post("/verdict", response_model=Verdict, responses=failures, openapi_extra=_form({"type": "string", "format": "binary"}))
     async def verdict(request: Request, pack: Pack = None, detector: Who = DEFAULT, keep: Keep = 95):

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -16,7 +17,7 @@ class Metrics:
 
     def __init__(self):
         self.registry = CollectorRegistry()
-        made = {"registry": self.registry}
+        made: dict[str, Any] = {"registry": self.registry}
         self.requests = Counter("blockscope_requests", "Requests answered, by path and status code", ("path", "status"), **made)
         self.seconds = Histogram("blockscope_request_seconds", "Time from a request's head to the end of its answer", ("path",), buckets=SECONDS, **made)
         self.batches = Histogram("blockscope_batch_pictures", "Pictures in each forward pass", ("pack",), buckets=BATCH, **made)

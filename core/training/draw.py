@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 def shares(count, alpha, generator):
     """Draw from Beta(alpha, alpha); torch's own Beta takes no generator. Args: alpha: above 0. Returns: (count,) float32 in [0, 1]."""
-    seed = torch.randint(2**62, (), generator=generator).item()
+    seed = int(torch.randint(2**62, (), generator=generator))
     return torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count).astype(np.float32))
 
 

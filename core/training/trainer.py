@@ -75,6 +75,7 @@ def train(network, images, labels, preprocessing, recipe, *, loss, validation, d
     Raises: InputError if a class has no pictures, the loss stops being a number, or there is no memory for a batch.
     """
     _check(labels, recipe, validation)
+    shown, shown_labels = validation
     network = copy.deepcopy(network).to(device, memory_format=torch.channels_last).train()
     with torch.no_grad():
         outputs = twin(network)[0](preprocessing.normalise(images[:1].to(device))).shape[1]
@@ -124,7 +125,7 @@ def train(network, images, labels, preprocessing, recipe, *, loss, validation, d
                 progress(epoch * steps + step + 1, recipe.epochs * steps, curve)
         curve.loss.append(total / steps)
         average_([b for b in result.buffers() if b.is_floating_point()])  # each process has seen other pictures
-        curve.accuracy.append(accuracy(result, *validation, preprocessing, device=device, precision=recipe.precision))
+        curve.accuracy.append(accuracy(result, shown, shown_labels, preprocessing, device=device, precision=recipe.precision))
         if watch:
             curve.watched.append(watch(result))
         curve.seconds.append(time.perf_counter() - began)

@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from core.disk import saying
 from core.errors import InputError
@@ -91,4 +92,5 @@ def _seen(row):
         raise ValueError("no number")
     since = None if row["since"] is None else int(row["since"])
     lists = {"flagged": tuple(map(int, row["flagged"])), "p_values": tuple(map(float, row["p_values"]))}
-    return Seen(**counts, **numbers, **lists, alarm=bool(row["alarm"]), since=since)
+    values: dict[str, Any] = {**counts, **numbers, **lists}
+    return Seen(**values, alarm=bool(row["alarm"]), since=since)

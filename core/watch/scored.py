@@ -28,7 +28,8 @@ def read_scored(source):
         tables = [pq.read_table(file, columns=["name", "p_value"]) for file in (_files(source) if isinstance(source, str | Path) else [source])]
         rows = [(str(n), float(p)) for t in tables for n, p in zip(*(t.column(c).to_pylist() for c in ("name", "p_value")), strict=True) if p is not None]
         facts = json.loads((tables[0].schema.metadata or {}).get(JUDGED, b"{}"))
-        found = Scored(*zip(*rows, strict=True), facts.get("detector"), facts.get("held_out")) if rows else None
+        names, p_values = (tuple(row[k] for row in rows) for k in (0, 1))
+        found = Scored(names, p_values, facts.get("detector"), facts.get("held_out")) if rows else None
         if found and not all(0 <= p <= 1 for p in found.p_values):
             raise ValueError("a p-value that is none")
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
