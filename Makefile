@@ -27,6 +27,7 @@ test: $(VENV)/.test
 	@sh tools/install_chromium.sh || true
 	@sh tools/install_postgres.sh || true
 	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else  # side by side, a core each; then alone what a person sees, who would not wait for other tests
@@ -139,5 +140,5 @@ $(BIN)/python:
 	@sh tools/make_venv.sh $(VENV) $(PYTHON)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build test-results
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
