@@ -13,6 +13,7 @@ from dashboard import compute
 from dashboard.language import adaptation_name, corruption_name, set_name, t
 from dashboard.parts.corrupted import strip
 from dashboard.parts.link import remember, remember_several
+from dashboard.parts.pictures import can_open, primary
 
 AT_MOST = 4  # methods side by side
 METHODS = ("source", "bn", "tent", "dplot")
@@ -66,7 +67,9 @@ def pick_corruptions(settings, pictures):
     if not chosen:
         st.caption(t("adapt.too_few_corruptions"))
         return ()
-    strip(settings.pack, f"{pictures}/0", tuple(name for name in chosen if name != "clean")[:PREVIEW], severity)
+    chosen_picture = primary()  # the one that the person looks at, so that it goes along to this page too
+    picture = chosen_picture if can_open(chosen_picture) else f"{pictures}/0"
+    strip(settings.pack, picture, tuple(name for name in chosen if name != "clean")[:PREVIEW], severity)
     if len(chosen) > PREVIEW:
         st.caption(t("adapt.preview_most", n=PREVIEW, more=len(chosen) - PREVIEW))
     return tuple(chosen)

@@ -43,7 +43,7 @@ def main():
     explanation(settings)
     with st.container(horizontal=True, gap="large"):
         to_page("views/corruptions.py", t("adapt.back"), icon=":material/arrow_back:")
-        to_page("views/runs.py", t("adapt.next"), icon=":material/arrow_forward:")
+        to_page("views/workshop.py", t("adapt.next"), icon=":material/arrow_forward:")
 
 
 def current():

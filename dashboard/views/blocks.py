@@ -203,7 +203,9 @@ def explanation(choice):
             wrap_lines=True,
         )
         st.caption(t("blocks.code_caption"))
-    to_page("views/verdict.py", t("blocks.back"), icon=":material/arrow_back:")
+    with st.container(horizontal=True, gap="large"):
+        to_page("views/verdict.py", t("blocks.back"), icon=":material/arrow_back:")
+        to_page("views/detector.py", t("blocks.next"), icon=":material/arrow_forward:")
 
 
 def marked(name, kind="OOD"):

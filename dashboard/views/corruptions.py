@@ -309,7 +309,7 @@ def explanation(settings, case, detector, keep, corruption, severity, seed):
         st.code("\n".join(map(command_line, (made, scored))), language=None, wrap_lines=True)
         st.caption(t("corruptions.command_caption"))
     with st.container(horizontal=True, gap="large"):
-        to_page("views/verdict.py", t("blocks.back"), icon=":material/arrow_back:")
+        to_page("views/training.py", t("corruptions.back"), icon=":material/arrow_back:")
         to_page("views/adaptation.py", t("corruptions.next"), icon=":material/arrow_forward:")
 
 

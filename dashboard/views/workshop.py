@@ -25,7 +25,9 @@ def main():
     made()
     with st.expander(t("workshop.why_title"), icon=":material/school:"):
         st.markdown(t("workshop.why"))
-    to_page("views/verdict.py", t("workshop.next"), icon=":material/arrow_forward:")
+    with st.container(horizontal=True, gap="large"):
+        to_page("views/adaptation.py", t("workshop.back"), icon=":material/arrow_back:")
+        to_page("views/verdict.py", t("workshop.next"), icon=":material/arrow_forward:")
 
 
 def check(plan):
