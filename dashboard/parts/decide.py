@@ -31,10 +31,15 @@ def controls():
     return detector, keep
 
 
+def percent(p):
+    """Write a p-value in percent: none is 0, so that a small one keeps the digits that say so."""
+    return f"{100 * p:.2g}" if p < 0.001 else f"{100 * p:.1f}"
+
+
 def say(verdict, keep):
     """Draw a verdict in words and the numbers behind it. Args: keep: percent of known pictures kept."""
     name = class_name(verdict.class_name)
     box = {"ID": st.success, "OOD": st.warning}[verdict.verdict]
     box(f"**{t(f'verdict.says_{verdict.verdict}', name=name)}**", icon=ICON[verdict.verdict])
-    numbers = {"p": f"{100 * verdict.p_value:.1f}", "level": f"{100 - keep:g}", "confidence": f"{100 * verdict.confidence:.1f}"}
+    numbers = {"p": percent(verdict.p_value), "level": f"{100 - keep:g}", "confidence": f"{100 * verdict.confidence:.1f}"}
     st.markdown(t(f"verdict.because_{verdict.verdict}", name=name, **numbers))

@@ -151,6 +151,12 @@ def name_of(picture_id):
     return class_name(true_class) if true_class else catalogue(language()).get(f"picker.{kind}") or harmless(title(picture_id))
 
 
+def names_of(picture_ids):
+    """Return what a person calls each picture; two of one name are told apart by their titles."""
+    names = {i: name_of(i) for i in picture_ids}
+    return [name if list(names.values()).count(name) == 1 else f"{name} ({harmless(title(i))})" for i, name in names.items()]
+
+
 def data_sets():
     """Return the ids of local picture sets: the Parquet files of BLOCKSCOPE_DATA."""
     folder = data_folder()

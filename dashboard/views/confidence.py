@@ -14,7 +14,7 @@ from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
 from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import harmless, plain
+from dashboard.parts.text import plain
 
 LENGTHS = ("kept", "paper")
 LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0, 99.9)  # percent from which a picture counts as confident
@@ -123,7 +123,7 @@ def distribution(data, ood, form, axis, level, marks, finding):
     names = list(data.passes["before"]) if form == "ridge" else [n for n in ("known", "jigsaw", ood) if n in data.passes["before"]]
     sets = [(name, KINDS.get(name, "OOD")) for name in names]
     passes = [(pass_name(kind, data), [(marked(n), of, values[n]) for n, of in sets]) for kind, values in data.passes.items()]
-    points = [(name, [mark[kind][0] for kind in data.passes]) for name, mark in zip(names_of(marks), marks.values(), strict=True)]
+    points = [(name, [mark[kind][0] for kind in data.passes]) for name, mark in zip(pictures.names_of(marks), marks.values(), strict=True)]
     words = {name: t(f"confidence.{name}") for name in ("confidence", "cumulative", "median")}
     words |= {"share": t("word.share"), "level": t("confidence.level_line", level=f"{level:g}")}
     if form == "ridge":
@@ -140,7 +140,7 @@ def distribution(data, ood, form, axis, level, marks, finding):
 
 def picture_lines(settings, looks, marks):
     """Draw each single picture beside what its confidence was and became."""
-    for name, (i, look) in zip(names_of(looks), looks.items(), strict=True):
+    for name, (i, look) in zip(pictures.names_of(looks), looks.items(), strict=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.image(enlarged(look.seen, 64), width=64, alt=t("confidence.alt_picture", name=name))
             told = {kind: (charts.in_percent(c), class_name(settings.facts["classes"][k])) for kind, (c, k) in marks[i].items()}
@@ -315,12 +315,6 @@ def in_table(confidence):
 def marked(name):
     """Return a set's name with a mark that tells known from unknown ones."""
     return f"{MARKS[KINDS.get(name, 'OOD')]} {set_name(name)}"
-
-
-def names_of(picture_ids):
-    """Return what a person calls each picture; two of one name are told apart by their titles."""
-    names = {i: pictures.name_of(i) for i in picture_ids}
-    return [name if list(names.values()).count(name) == 1 else f"{name} ({harmless(pictures.title(i))})" for i, name in names.items()]
 
 
 def pass_name(kind, data):

@@ -18,6 +18,7 @@ from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, remember_several, to_page
 from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
 from dashboard.parts.person import owner
+from dashboard.parts.text import plain
 
 KEEPS = tuple(i / 2 for i in range(1, 200))  # percent of known pictures: 0.5, 1.0, ... 99.5
 COMPARED = (DEFAULT, "featurenorm", "msp", "energy")
@@ -163,12 +164,12 @@ def summary(context, figures, convention):
     best, mine = order[0], here[context.focus]
     numbers = {"best": detector_name(best), "set": context.set_name(context.ood), "auroc": f"{here[best]['auroc']:.1f}", "n": len(order)}
     st.header(t("detect.found", **numbers))
+    st.markdown(t("detect.place", name=detector_name(context.focus), rank=order.index(context.focus) + 1, n=len(order)))
     with st.container(horizontal=True, gap="large"):
         for metric, name in METRICS.items():
             st.metric(f"{name} {'↑' if metric != 'fpr95' else '↓'}", f"{mine[metric]:.1f} %", width="content")
     counts = {"known": len(context.scores(None, context.focus)), "unknown": len(context.scores(context.ood, context.focus))}
-    place = {"name": detector_name(context.focus), "rank": order.index(context.focus) + 1, "n": len(order)}
-    st.caption(t("detect.measured", convention=t(f"detect.convention_{convention}"), **place, **counts))
+    st.caption(t("detect.measured", convention=t(f"detect.convention_{convention}"), **counts))
 
 
 @st.fragment
@@ -333,6 +334,8 @@ def detail(context, keep):
     chosen = _chosen(context)
     if chosen is None:
         st.caption(t("detect.choose_one"))
+        if pictures.can_open(pictures.primary()):
+            st.caption(t("detect.not_measured", name=plain(pictures.name_of(pictures.primary()))))
         return
     of, row = chosen
     everyone = tuple(context.bench.evaluation.known)

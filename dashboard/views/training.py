@@ -105,6 +105,8 @@ def pick_family(settings, found):
     remember("family", tuple(found), default)
     titles = family_titles(found)
     key = st.selectbox(t("training.family"), list(found), format_func=titles.get, key="family", persist_state="session", help=t("training.family_help"))
+    if settings.pack not in found[key]:
+        st.caption(t("training.others"))
     return found[key]
 
 

@@ -8,14 +8,14 @@ from dashboard.charts import verdict as charts
 from dashboard.language import class_name, t
 from dashboard.parts import pictures
 from dashboard.parts.chart import download_csv, show, table
-from dashboard.parts.decide import MARK, controls, say
+from dashboard.parts.decide import MARK, controls, percent, say
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.picture_view import data_url, enlarged, spotlight
 from dashboard.parts.report import report_button
-from dashboard.parts.text import harmless, plain
+from dashboard.parts.text import plain
 from dashboard.parts.why import why
 
 
@@ -55,7 +55,7 @@ def card(picture_id, look, verdict, keep, *, compared):
         say(verdict, keep)
         if verdict.members:
             weakest = min(verdict.members, key=verdict.members.get)
-            members = ", ".join(f"{t(f'detector.{m}')} {100 * q:.1f} %" for m, q in verdict.members.items())
+            members = ", ".join(f"{t(f'detector.{m}')} {percent(q)} %" for m, q in verdict.members.items())
             st.caption(t("verdict.members", members=members, weakest=t(f"detector.{weakest}")))
     title, size, true_class = pictures.title(picture_id), look.seen.shape[0], pictures.truth(picture_id)
     truth = f" ({t('verdict.truth', name=class_name(true_class))})" if true_class else ""
@@ -77,7 +77,7 @@ def card(picture_id, look, verdict, keep, *, compared):
 def evidence(settings, shown, detector, keep):
     """Draw why: the score among known ones, the detectors' agreement, every block's norm, the classes."""
     if len(shown) > 1:
-        st.caption(t("verdict.evidence_of", name=plain(pictures.title(shown[0][0]))))
+        st.caption(t("verdict.evidence_of", name=plain(names_of(shown)[0])))
     left, right = st.columns(2, gap="large")
     with left:
         score_chart(settings, shown, detector)
@@ -90,8 +90,8 @@ def evidence(settings, shown, detector, keep):
 def score_chart(settings, shown, detector):
     """Draw where the pictures' scores fall among those of known ones."""
     verdict = shown[0][2]
-    finding = t("verdict.score_title", p=f"{100 * verdict.p_value:.1f}")
-    points = [(harmless(pictures.title(i)), v.score, v.verdict) for i, _, v in shown]
+    finding = t("verdict.score_title", p=percent(verdict.p_value))
+    points = [(name, v.score, v.verdict) for name, (_, _, v) in zip(names_of(shown), shown, strict=True)]
     words = {name: t(f"verdict.score_{name}") for name in ("known", "threshold", "share")}
     words["score"] = t("verdict.score_axis", detector=t(f"detector.{detector}"))
     figure = charts.score_histogram(compute.known_scores(settings.pack, detector), points, verdict.threshold, words)
@@ -119,7 +119,7 @@ def blocks_chart(settings, shown):
     mine = look.measured.norms[0].numpy()
     higher = 100 * (known >= mine).mean(0)
     finding = t("verdict.blocks_title", block=verdict.block, percent=f"{higher[blocks.index(verdict.block)]:.0f}")
-    points = [(harmless(pictures.title(i)), item.measured.norms[0].numpy(), v.verdict) for i, item, v in shown]
+    points = [(name, item.measured.norms[0].numpy(), v.verdict) for name, (_, item, v) in zip(names_of(shown), shown, strict=True)]
     rows = [(b, round(float(mine[k]), 4), round(float(known[:, k].mean()), 4), round(float(higher[k]), 1)) for k, b in enumerate(blocks)]
     st.header(finding)
     st.caption(t("verdict.blocks_caption"))
@@ -135,6 +135,11 @@ def classes_chart(settings, verdict):
     rows = [(name, round(100 * q, 3)) for name, q in zip(names, probabilities, strict=True)]
     st.header(finding)
     show(figure, alt=finding, table=table("class confidence", rows), key="classes_chart")
+
+
+def names_of(shown):
+    """Return what a person calls the pictures that are shown."""
+    return pictures.names_of([i for i, _, _ in shown])
 
 
 def many(chosen, looks, verdicts):

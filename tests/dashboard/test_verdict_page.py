@@ -64,6 +64,11 @@ def texts(page):
     return " ".join(m.value for m in page.markdown).replace("\N{NO-BREAK SPACE}", " ").replace("**", "")
 
 
+def p_value(verdict):
+    """Return a p-value in percent, as the page writes it: never as 0."""
+    return f"{100 * verdict.p_value:.2g}" if verdict.p_value < 0.001 else f"{100 * verdict.p_value:.1f}"
+
+
 def alts(page):
     return [drawn.alt for image in page.image for drawn in image.proto.imgs]
 
@@ -90,7 +95,7 @@ def test_the_verdict_is_that_of_core(language, pack, spec):
     page, verdict = visit(language, picture=spec), pack.verdict(toy(spec))
     assert [title.value for title in page.title] == [words(language, "verdict.title")]
     assert boxes(page) == [expected_box(language, verdict)]
-    assert f"{100 * verdict.p_value:.1f} %" in texts(page)
+    assert f"{p_value(verdict)} %" in texts(page)
     assert f"{100 * verdict.confidence:.1f} %" in texts(page)
     top = table(page, "classes_chart").iloc[0].tolist()
     assert top == [class_name(language, verdict.class_name), pytest.approx(100 * verdict.confidence, abs=1e-3)]
@@ -116,7 +121,7 @@ def test_another_detector_decides(language, pack, detector):
     verdict = pack.verdict(toy("toybox:textures/0"), detector=detector)
     assert boxes(page) == [expected_box(language, verdict)]
     assert table(page, "score_chart").iloc[0, 1:3].tolist() == pytest.approx([verdict.score, verdict.threshold])
-    assert f"{100 * verdict.p_value:.1f} %" in texts(page)
+    assert f"{p_value(verdict)} %" in texts(page)
 
 
 @pytest.mark.parametrize("detector", ["energy", "mahalanobis_middle"])
@@ -131,7 +136,7 @@ def test_an_upload_is_judged_as_core_judges_it(language, pack):
     healthy(page.file_uploader(key="files").upload("own.png", data, "image/png").run())
     verdict = pack.verdict(data)
     assert boxes(page) == [expected_box(language, verdict)]
-    assert f"{100 * verdict.p_value:.1f} %" in texts(page)
+    assert f"{p_value(verdict)} %" in texts(page)
     assert words(language, "verdict.alt_picture", name="own.png") in alts(page)
 
 
