@@ -6,13 +6,14 @@ BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench packs pack-toybox pack-cifar10 methods seeds grid comparison screenshots lock audit sbom clean
+.PHONY: help run test soak bench figures packs pack-toybox pack-cifar10 methods seeds grid comparison screenshots lock audit sbom clean
 
 help:
 	@echo "make run          start the dashboard and open it in the browser"
 	@echo "make test         check the code and run every test, those in a real browser too (ARGS=\"-k verdict\" for some)"
 	@echo "make soak         try to break it: many people, hostile files, faults (ARGS=\"hostile --minutes 1\" for one, shorter)"
 	@echo "make bench        measure speed, as ratios side by side (ARGS=\"probe\", \"verdict\" or \"start\" for one)"
+	@echo "make figures      make the figures of the documents anew, from the packs (ARGS=--tables: from docs/figures.json as it is)"
 	@echo "make packs        train both networks and build their packs (BLOCKSCOPE_DATA=folder for the photos; hours)"
 	@echo "make methods      train the networks of the comparison of training methods (make seeds: twice more on the toybox; hours)"
 	@echo "make grid         search alpha and eps for it; make comparison: measure what came of it (docs/training.md)"
@@ -42,6 +43,9 @@ soak: $(VENV)/.test
 bench: $(VENV)/.test
 	@sh tools/install_chromium.sh || true
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+figures: $(VENV)/.run
+	$(BIN)/python -m benchmarks.figures $(ARGS)
 
 screenshots: $(VENV)/.test
 	@sh tools/install_chromium.sh
