@@ -55,7 +55,7 @@ def card(picture_id, look, verdict, keep, *, compared):
         say(verdict, keep)
         if verdict.members:
             weakest = min(verdict.members, key=verdict.members.get)
-            members = ", ".join(f"{t(f'detector.{m}')} {percent(q)} %" for m, q in verdict.members.items())
+            members = ", ".join(f"{t(f'detector.{m}')} {percent(q)}\u00a0%" for m, q in verdict.members.items())
             st.caption(t("verdict.members", members=members, weakest=t(f"detector.{weakest}")))
     title, size, true_class = pictures.title(picture_id), look.seen.shape[0], pictures.truth(picture_id)
     truth = f" ({t('verdict.truth', name=class_name(true_class))})" if true_class else ""

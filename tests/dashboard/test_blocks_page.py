@@ -51,7 +51,7 @@ def test_the_findings_are_those_of_core(language, pack):
     assert selection.selected in found
     assert f"{max(selection.norm_ratio):.2f}" in found
     for block in {selection.selected, selection.blocks[-1]}:
-        assert f"{passing(pack, block)} %" in over
+        assert f"{passing(pack, block)}\u00a0%" in over
     assert all(word in played for word in strongest(pack, tiles=3, seed=0))
     votes = np.array(selection.by_permutation).argmax(1)
     same = int((votes == selection.blocks.index(selection.selected)).sum())
@@ -77,10 +77,10 @@ def test_controls_do_what_they_say(pack):
     other = next(b for b in selection.blocks if b not in (selection.selected, selection.blocks[-1]))
     healthy(page.selectbox(key="block").set_value(other).run())
     assert other in headings(page)[1]
-    assert f"{passing(pack, other)} %" in headings(page)[1]
+    assert f"{passing(pack, other)}\u00a0%" in headings(page)[1]
     ood = [name for name in pack.reference.unknown if name != "jigsaw"][-1]
     healthy(page.selectbox(key="ood").set_value(ood).run())
-    assert any(f"{passing(pack, other, ood)} %" in markdown.value for markdown in page.markdown)
+    assert any(f"{passing(pack, other, ood)}\u00a0%" in markdown.value for markdown in page.markdown)
     healthy(page.segmented_control(key="sort").set_value("ratio").run())
     assert page.dataframe[0].value.iloc[:, 1].is_monotonic_decreasing
     healthy(page.segmented_control(key="tiles").set_value(4).run())

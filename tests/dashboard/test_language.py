@@ -65,6 +65,11 @@ def errors_of_the_sources():
     return found, strings
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_percent_sign_stays_with_its_number(language):
+    assert [key for key, sentence in catalogue(language).items() if re.search(r"[0-9}*] %", sentence)] == []
+
+
 def test_there_is_a_catalogue_for_each_language():
     for folder in (ROOT / "dashboard" / "language", ROOT / "core" / "words"):
         assert {f.stem for f in folder.glob("*.toml")} == set(LANGUAGES)
