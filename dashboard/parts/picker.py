@@ -22,6 +22,7 @@ DRAWN = {
     "toybox:noise": (0,),
 }
 SHAPES = ("image/*",)
+BEFORE, NAME = 10, 24  # pictures that were brought before and letters of the name of one, at most
 SHOWN = 5  # files that cannot be read, of which each gets its sentence
 
 
@@ -53,6 +54,8 @@ def pick_pictures(settings):
         photo = _camera()
     files = [*([photo] if photo else []), *(files or [])]
     brought, unreadable = _read(files)
+    with upload:
+        _brought_before([i for i in reversed(st.session_state.get("uploads", {})) if i not in brought][:BEFORE])
     if len(taken := _taken(files)) < len(files):
         allowed = limits()
         st.warning(t("picker.too_many", n=f"{len(files):,}", taken=len(taken), most=allowed.pictures, size=allowed.person_mb))
@@ -85,6 +88,21 @@ def _gallery(ids):
                 true_class = pictures.truth(picture_id)
                 name = class_name(true_class) if true_class else t(f"picker.{picture_id.partition(':')[2].split('/')[0]}")
                 st.image(pictures.view(picture_id), width="stretch", alt=name)
+                chosen = ":material/check:" if picture_id == pictures.primary() else None
+                st.button(name, key=f"pick_{picture_id}", icon=chosen, width="stretch", on_click=pictures.choose, args=(picture_id,))
+
+
+def _brought_before(ids):
+    """Draw pictures that the session still holds, though the field for files is empty: it forgets them when its page is left."""
+    if not ids:
+        return
+    st.caption(t("picker.before"))
+    with st.grid(min_column_width=80, gap="small"):
+        for picture_id in ids:
+            name = pictures.name_of(picture_id)
+            name = plain(name if len(name) <= NAME else f"{name[: NAME // 2]}…{name[-NAME // 2 :]}")
+            with st.container(gap="xxsmall"):
+                st.image(pictures.thumbnail(picture_id), width="stretch", alt=name)
                 chosen = ":material/check:" if picture_id == pictures.primary() else None
                 st.button(name, key=f"pick_{picture_id}", icon=chosen, width="stretch", on_click=pictures.choose, args=(picture_id,))
 

@@ -86,7 +86,7 @@ def compare(run, other, metric):
     finding = t("runs.compared", better=int((mean > 0).sum()), worse=int((mean < 0).sum()), n=len(detectors), sets=len(sets), metric=METRICS[metric])
     st.header(finding)
     if run.result["convention"] != other.result["convention"]:
-        st.warning(t("runs.conventions", one=run.result["convention"], other=other.result["convention"]), icon=":material/warning:")
+        st.warning(t("runs.conventions", one=_convention(run), other=_convention(other)), icon=":material/warning:")
     accuracy(run)
     accuracy(other)
     order = np.argsort(-mean, kind="stable")
@@ -103,7 +103,7 @@ def accuracy(run):
     """Say a run's ID accuracy, without which nothing else means anything."""
     value = run.result["accuracy"]
     text = t("runs.no_labels") if value is None else t("runs.accuracy", accuracy=f"{value:.1f}", n=run.result["pictures"]["known"])
-    st.markdown(f"{plain(_title(run))}: {text} {t('runs.convention', convention=run.result['convention'])}")
+    st.markdown(f"{plain(_title(run))}: {text} {t('runs.convention', convention=_convention(run))}")
 
 
 def made(run):
@@ -123,7 +123,7 @@ def made(run):
 def everything(listed):
     """Draw all runs as a table."""
     with st.expander(t("runs.all", n=len(listed)), icon=":material/list:"):
-        rows = [(r.title, r.created, r.result["accuracy"], r.result["convention"], len(r.result["detectors"]), r.id) for r in listed]
+        rows = [(r.title, r.created, r.result["accuracy"], _convention(r), len(r.result["detectors"]), r.id) for r in listed]
         heads = [t(f"word.{word}") for word in ("title", "created", "accuracy", "convention", "detectors", "id")]
         st.dataframe(pd.DataFrame(rows, columns=heads), hide_index=True, key="all_runs", alt=t("runs.all", n=len(listed)))
 
@@ -152,6 +152,10 @@ def _named(key, listed):
     if found.kind != "bench":  # such as a run of adaptation, which has a page of its own
         raise InputError(f"The run {wish!r} is no measurement of detectors; choose one of the list.", key="runs.kind", id=wish)
     return found
+
+
+def _convention(run):
+    return t(f"detect.convention_{run.result['convention']}")
 
 
 def _title(run):

@@ -46,7 +46,11 @@ def main():
     DRAW[step](stage)
     if stage.shown and not presenting:
         st.markdown(t(f"tour.{step}_why"))
-        to_page(f"views/{CLOSER[step]}.py", t("tour.closer"), icon=":material/arrow_outward:")
+        page = CLOSER[step]
+        title = t("detect.page") if page == "detector" else t(f"{page}.page")
+        to_page(f"views/{page}.py", t("tour.closer", page=title), icon=":material/arrow_outward:")
+        if number == LAST:
+            to_page("views/verdict.py", t("tour.end"), icon=":material/arrow_forward:")
     st.components.v2.component("tour_top", js=TOP)(data={"at": number}, key="tour_top")
     with st.bottom if presenting else st.container():
         onward(stage)

@@ -62,7 +62,7 @@ def test_two_runs_are_compared_by_what_both_have(store):
 
 def test_another_convention_is_said(store):
     one, other = store.add("bench", result(80.0, 70.0)), store.add("bench", result(81.0, 71.0, convention="ood_positive"))
-    assert "ood_positive" in visit(run=one.id, **{"with": other.id}).warning[0].value
+    assert "OOD positive" in visit(run=one.id, **{"with": other.id}).warning[0].value
 
 
 def test_runs_without_anything_in_common_are_not_compared(store):

@@ -180,6 +180,16 @@ def test_many_uploads_make_a_table(language, pack):
     assert words(language, "verdict.many_title", n=3, ood=unknown) in [s.value for s in page.header]
 
 
+def test_what_was_brought_before_is_a_click_away(language, pack):
+    page, data = visit(language), [noise(seed) for seed in range(2)]
+    healthy(page.file_uploader(key="files").set_value([(f"{i}.png", d, "image/png") for i, d in enumerate(data)]).run())
+    assert words(language, "picker.before") not in [c.value for c in page.caption]
+    healthy(page.file_uploader(key="files").clear().run())  # as when the page is left
+    assert words(language, "picker.before") in [c.value for c in page.caption]
+    healthy(next(b for b in page.button if b.label == "1.png").click().run())
+    assert boxes(page) == [expected_box(language, pack.verdict(data[1]))]
+
+
 def test_everything_drawn_has_words_for_those_who_do_not_see_it(language):
     page = visit(language, picture="toybox:textures/0")
     charts = page.get("plotly_chart")
