@@ -287,7 +287,9 @@ def test_the_picture_behind_a_row_is_the_one_that_was_measured(of, row, pack):
 
 @pytest.mark.parametrize("picture", ["toybox:test/3", "toybox:near/300", "toybox:near/99999999999", "toybox:near/²", "nonsense"])
 def test_a_picture_that_was_not_measured_is_not_judged(picture):
-    assert words("detect.choose_one") in captions(visit(picture=picture))
+    said = captions(visit(picture=picture))
+    assert words("detect.choose_one") in said
+    assert (words("detect.not_measured", name=words("class.fish")) in said) == (picture == "toybox:test/3"), "the only one that is a picture"
 
 
 def test_a_range_of_scores_shows_its_pictures(evaluation):
