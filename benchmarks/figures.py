@@ -72,8 +72,9 @@ def of_pack(name, resamples):
     evaluation = evaluate(Judge(pack.reference, tuple(DETECTORS)), pack.reference.unknown, by_permutation=pack.selection.by_permutation)
     table = figures(evaluation, convention=CONVENTION, resamples=resamples, seed=SEED)
     trust = Trust(pack.reference, seed=SEED)
-    promises = {f"{share}": {f"{risk}": trusted(trust, risk=risk / 100, share=share / 100)["hand_off"] for risk in RISKS} for share in SHARES}
-    whole = trusted(trust, risk=RISKS[0] / 100)
+    told = {f"{share}": {f"{risk}": trusted(trust, risk=risk / 100, share=share / 100) for risk in RISKS} for share in SHARES}
+    promises = {share: {risk: whole["hand_off"] for risk, whole in by_risk.items()} for share, by_risk in told.items()}
+    whole = told[f"{SHARES[0]}"][f"{RISKS[0]}"]
     return {
         "validation": pack.facts["figures"],
         "held out": document(evaluation, table, convention=CONVENTION),
@@ -99,6 +100,11 @@ def table(rows):
     heads = rows[0]
     lines = [[head.lstrip(">") for head in heads], ["---:" if head.startswith(">") else "---" for head in heads], *rows[1:]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("|  |", "| |")
+
+
+def timed():
+    """Return what `benchmarks.run --json` wrote: machine and rows."""
+    return json.loads(SPEED.read_text("utf-8"))
 
 
 def set_title(name):
@@ -212,13 +218,13 @@ def promises(found):
 
 def speed(found):
     """All that was timed."""
-    rows = [list(Row(**row).cells) for row in json.loads(SPEED.read_text("utf-8"))["rows"]]
+    rows = [list(Row(**row).cells) for row in timed()["rows"]]
     return [["measurement", "what", ">median", ">quartiles", ">repetitions", "note"], *rows]
 
 
 def fast(found):
     """What the README shows of it: ratios and seconds by their name."""
-    rows = {row["what"]: Row(**row) for row in json.loads(SPEED.read_text("utf-8"))["rows"]}
+    rows = {row["what"]: Row(**row) for row in timed()["rows"]}
     adapting = "ResNet-18 of width 16, batch 200, cpu"
 
     def told(*names):
@@ -258,7 +264,7 @@ def fast(found):
 
 def machine(found):
     """What it was timed on."""
-    return [["fact", "value"], *([name, f"{value}"] for name, value in json.loads(SPEED.read_text("utf-8"))["machine"].items() if value is not None)]
+    return [["fact", "value"], *([name, f"{value}"] for name, value in timed()["machine"].items() if value is not None)]
 
 
 TABLES = {of.__name__: of for of in (verdicts, detectors, toybox, cifar10, blocks, training, calibration, promises, speed, fast, machine)}

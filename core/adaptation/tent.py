@@ -23,5 +23,9 @@ class Tent(Method):
 
     def step(self, images):
         logits = self.classify(images)
-        descend(self.optimiser, entropy(logits).mean())
+        descend(self.optimiser, self.loss(logits))
         return logits
+
+    def loss(self, logits):
+        """Return what a step goes down, a scalar. Args: logits: (N, C)."""
+        return entropy(logits).mean()

@@ -8,7 +8,7 @@ from core.errors import InputError
 from core.images import toybox
 from core.images.sources import downloaded
 from core.limits import limits
-from dashboard.language import class_name, explain, t
+from dashboard.language import explain, t
 from dashboard.parts import pictures
 from dashboard.parts.download import offer_download
 from dashboard.parts.frame import photos_to
@@ -82,14 +82,7 @@ def gallery_ids(settings):
 
 def _gallery(ids):
     st.caption(t("picker.gallery_caption"))
-    with st.grid(min_column_width=80, gap="small"):
-        for picture_id in ids:
-            with st.container(gap="xxsmall"):
-                true_class = pictures.truth(picture_id)
-                name = class_name(true_class) if true_class else t(f"picker.{picture_id.partition(':')[2].split('/')[0]}")
-                st.image(pictures.view(picture_id), width="stretch", alt=name)
-                chosen = ":material/check:" if picture_id == pictures.primary() else None
-                st.button(name, key=f"pick_{picture_id}", icon=chosen, width="stretch", on_click=pictures.choose, args=(picture_id,))
+    _choices({i: pictures.name_of(i) for i in ids}, pictures.view)
 
 
 def _brought_before(ids):
@@ -97,12 +90,16 @@ def _brought_before(ids):
     if not ids:
         return
     st.caption(t("picker.before"))
+    names = {i: pictures.name_of(i) for i in ids}
+    _choices({i: plain(name if len(name) <= NAME else f"{name[: NAME // 2]}…{name[-NAME // 2 :]}") for i, name in names.items()}, pictures.thumbnail)
+
+
+def _choices(names, draw):
+    """Draw pictures to choose one of. Args: names: {picture id: what its button says}; draw: called with an id, returns its image."""
     with st.grid(min_column_width=80, gap="small"):
-        for picture_id in ids:
-            name = pictures.name_of(picture_id)
-            name = plain(name if len(name) <= NAME else f"{name[: NAME // 2]}…{name[-NAME // 2 :]}")
+        for picture_id, name in names.items():
             with st.container(gap="xxsmall"):
-                st.image(pictures.thumbnail(picture_id), width="stretch", alt=name)
+                st.image(draw(picture_id), width="stretch", alt=name)
                 chosen = ":material/check:" if picture_id == pictures.primary() else None
                 st.button(name, key=f"pick_{picture_id}", icon=chosen, width="stretch", on_click=pictures.choose, args=(picture_id,))
 
