@@ -302,7 +302,7 @@ def test_a_network_is_trained_cancelled_and_resumed_and_is_then_a_model(visit, p
     page.get_by_role("button", name="Use this model").click()
     expect(page.get_by_text(re.compile(r"right on 300 known pictures"))).to_be_visible()
     settle(page)
-    page.get_by_role("link", name="Verdict").click()
+    page.get_by_role("navigation").get_by_role("link", name="Verdict").click()
     expect(page.get_by_role("heading", level=1, name=TITLE)).to_be_visible()
     expect(words(page)).to_have_count(1)
     assert query(page)["pack"] != "toybox"
@@ -336,7 +336,7 @@ def test_a_checkpoint_becomes_a_model_with_the_numbers_of_the_command_line(visit
     assert again["selection"]["norm_ratio"] == pytest.approx(built["selection"]["norm_ratio"], rel=1e-4)
     assert again["figures"]["accuracy"] == built["figures"]["accuracy"]
     assert again["figures"]["consensus"] == built["figures"]["consensus"]
-    page.get_by_role("link", name="Verdict").click()
+    page.get_by_role("navigation").get_by_role("link", name="Verdict").click()
     expect(page.get_by_role("heading", level=1, name=TITLE)).to_be_visible()
     expect(words(page)).to_have_count(1)
 
