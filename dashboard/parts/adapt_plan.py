@@ -11,6 +11,7 @@ from core.images.sources import downloaded
 from core.provenance import command_line
 from dashboard import compute
 from dashboard.language import adaptation_name, corruption_name, set_name, t
+from dashboard.parts import foot
 from dashboard.parts.corrupted import strip
 from dashboard.parts.link import remember, remember_several
 from dashboard.parts.pictures import can_open, primary
@@ -143,8 +144,7 @@ def pick_stream(facts):
 
 def command(plan):
     """Draw the command that does the same."""
-    with st.expander(t("adapt.command"), icon=":material/terminal:"):
-        st.code(command_line(plan.arguments), language=None, wrap_lines=True)
+    foot.on_command_line(t("adapt.command"), command_line(plan.arguments))
 
 
 def _unknown(facts):

@@ -12,6 +12,7 @@ from core.watch.watch import Seen, Settings, Watch
 from dashboard import compute
 from dashboard.charts import watch as charts
 from dashboard.language import detector_name, explain, t
+from dashboard.parts import foot
 from dashboard.parts.chart import show, table
 from dashboard.parts.link import remember
 
@@ -45,8 +46,7 @@ def section(pack, detector, measured, *, unknown):
     st.markdown(t("watch.flagged", flagged=flagged, right=right, of=of, wrong=f"{100 * found.false_share:.1f}", rate=rate))
     _alarms(found.seen, sentence, key="watch")
     _own(pack, size, rate)
-    with st.expander(t("watch.why_title"), icon=":material/school:"):
-        st.markdown(t("watch.why", every=f"{settings.every:,.0f}"))
+    foot.how(t("watch.why_title"), (t("watch.why", every=f"{settings.every:,.0f}"),))
 
 
 def _controls():

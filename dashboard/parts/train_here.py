@@ -11,7 +11,7 @@ from core.training import METHODS
 from dashboard import compute
 from dashboard.charts.curves import training_curves
 from dashboard.language import explain, method_name, set_name, t
-from dashboard.parts import own
+from dashboard.parts import foot, own
 from dashboard.parts.chart import show, table
 from dashboard.parts.link import remember
 
@@ -81,9 +81,7 @@ def _form(busy):
         st.button(t("live.start"), icon=":material/play_arrow:", key="live_start", disabled=busy, on_click=own.attempt, args=(own.start, "training", arguments))
         if busy:
             st.caption(t("live.busy"))
-    with st.expander(t("live.command"), icon=":material/terminal:"):
-        st.code(command_line([*arguments, "--out", "my_pack"]), language=None, wrap_lines=True)
-        st.caption(t("live.own"))
+    foot.on_command_line(t("live.command"), command_line([*arguments, "--out", "my_pack"]), caption=t("live.own"))
 
 
 @st.fragment(run_every=1.0)

@@ -8,9 +8,9 @@ from core.adaptation.plan import plan_of
 from core.errors import InputError
 from dashboard import compute
 from dashboard.language import adaptation_name, class_name, corruption_name, explain, t
-from dashboard.parts import adapt_plan, adapt_result, pictures
+from dashboard.parts import adapt_plan, adapt_result, foot, pictures
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember, to_page
+from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.person import forget_button, owner
 from dashboard.parts.picker import pick_pictures
@@ -41,9 +41,7 @@ def main():
     if plan is not None:
         adapt_plan.command(plan)
     explanation(settings)
-    with st.container(horizontal=True, gap="large"):
-        to_page("views/corruptions.py", t("adapt.back"), icon=":material/arrow_back:")
-        to_page("views/workshop.py", t("adapt.next"), icon=":material/arrow_forward:")
+    foot.ways("adaptation")
 
 
 def current():
@@ -322,8 +320,7 @@ def reopen(kept):
 
 def explanation(settings):
     """Draw what the methods do, where they come from and what they need."""
-    with st.expander(t("adapt.why_title"), icon=":material/school:"):
-        st.markdown(t("adapt.why"))
+    with foot.how(t("adapt.why_title"), (t("adapt.why"),)):
         rows = [(adaptation_name(name), t(f"adapt.does_{name}"), entry.paper or "–") for name, entry in ADAPTATIONS.items()]
         columns = [t("word.adaptation"), t("adapt.does"), t("word.source")]
         st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, key="adapt_methods_table", alt=t("adapt.why_title"))

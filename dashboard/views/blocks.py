@@ -6,10 +6,10 @@ from core.errors import InputError
 from dashboard import compute
 from dashboard.charts import blocks as charts
 from dashboard.language import set_name, t
-from dashboard.parts import pictures
+from dashboard.parts import foot, pictures
 from dashboard.parts.chart import picked, show, table
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember, to_page
+from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
 from dashboard.parts.picture_view import enlarged
@@ -188,24 +188,20 @@ def beside(settings, primary):
 
 def explanation(choice):
     """Draw the formula, the code that does it, and the way back."""
-    with st.expander(t("blocks.why_title"), icon=":material/school:"):
-        st.markdown(t("blocks.why_norm"))
-        st.latex(r"\mathrm{FeatureNorm}(x) = \frac{1}{C}\sum_{c=1}^{C}\sqrt{\sum_{h,w}\max(z_{c,h,w}(x),\,0)^2}")
-        st.markdown(t("blocks.why_ratio"))
-        st.latex(r"\mathrm{NormRatio} = \frac{1}{N}\sum_{n=1}^{N}\frac{\mathrm{FeatureNorm}(x_n)}{\mathrm{FeatureNorm}(\mathrm{jigsaw}(x_n))}")
-        st.markdown(t("blocks.why_modes"))
-    with st.expander(t("blocks.code_title"), icon=":material/code:"):
-        st.code(
-            "from core.selection import select_block\n"
-            f'selection = select_block(network, images, preprocessing, permutations={choice.shuffles}, mode="{choice.mode}", border="{choice.border}")\n'
-            "print(selection.selected, dict(zip(selection.blocks, selection.norm_ratio)))",
-            language=None,
-            wrap_lines=True,
-        )
-        st.caption(t("blocks.code_caption"))
-    with st.container(horizontal=True, gap="large"):
-        to_page("views/verdict.py", t("blocks.back"), icon=":material/arrow_back:")
-        to_page("views/detector.py", t("blocks.next"), icon=":material/arrow_forward:")
+    foot.how(
+        t("blocks.why_title"),
+        (t("blocks.why_norm"), r"\mathrm{FeatureNorm}(x) = \frac{1}{C}\sum_{c=1}^{C}\sqrt{\sum_{h,w}\max(z_{c,h,w}(x),\,0)^2}"),
+        (t("blocks.why_ratio"), r"\mathrm{NormRatio} = \frac{1}{N}\sum_{n=1}^{N}\frac{\mathrm{FeatureNorm}(x_n)}{\mathrm{FeatureNorm}(\mathrm{jigsaw}(x_n))}"),
+        (t("blocks.why_modes"),),
+    )
+    foot.in_code(
+        t("blocks.code_title"),
+        "from core.selection import select_block",
+        f'selection = select_block(network, images, preprocessing, permutations={choice.shuffles}, mode="{choice.mode}", border="{choice.border}")',
+        "print(selection.selected, dict(zip(selection.blocks, selection.norm_ratio)))",
+        caption=t("blocks.code_caption"),
+    )
+    foot.ways("blocks")
 
 
 def marked(name, kind="OOD"):

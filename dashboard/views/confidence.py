@@ -7,10 +7,10 @@ from core.metrics import fpr
 from dashboard import compute
 from dashboard.charts import confidence as charts
 from dashboard.language import class_name, set_name, t
-from dashboard.parts import pictures
+from dashboard.parts import foot, pictures
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember, to_page
+from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
 from dashboard.parts.picture_view import enlarged
@@ -265,32 +265,29 @@ def every_set(data, level, length):
 
 def explanation(settings, data, ood, level, length):
     """Draw the formulas, the code that does it, and the way on."""
-    with st.expander(t("confidence.why_title"), icon=":material/school:"):
-        st.markdown(t("confidence.why_softmax"))
-        st.latex(r"\mathrm{confidence}(x) = \max_k \frac{e^{z_k(x)}}{\sum_j e^{z_j(x)}}, \qquad z(x) = W f(x) + b")
-        st.markdown(t("confidence.why_over"))
-        st.latex(r"z'(x) = W \left( c\,N_s(x)\,\frac{f(x)}{\lVert f(x) \rVert} \right) + b")
-        st.markdown(t("confidence.why_norm"))
-        st.markdown(t("confidence.why_sources"))
+    foot.how(
+        t("confidence.why_title"),
+        (t("confidence.why_softmax"), r"\mathrm{confidence}(x) = \max_k \frac{e^{z_k(x)}}{\sum_j e^{z_j(x)}}, \qquad z(x) = W f(x) + b"),
+        (t("confidence.why_over"), r"z'(x) = W \left( c\,N_s(x)\,\frac{f(x)}{\lVert f(x) \rVert} \right) + b"),
+        (t("confidence.why_norm"),),
+        (t("confidence.why_sources"),),
+    )
     if "after" in data.passes and ood:
-        with st.expander(t("confidence.code_title"), icon=":material/code:"):
-            lines = [
-                "from core.detectors.logits import msp",
-                "from core.detectors.selected_norm import logits_with_norm",
-                "from core.packs import load_pack",
-                "",
-                f'reference = load_pack("{settings.pack}").reference',
-                f'known, unknown, block = reference.held_out, reference.unknown["{ood}"], reference.selected',
-                "c = known.features.double().norm(dim=1).mean() / known.norm(block).double().mean()" if length == "kept" else "c = 1.0",
-                "before = msp(unknown.logits)",
-                "after = msp(logits_with_norm(unknown.features, c * unknown.norm(block).double(), *reference.head))",
-                f"print(100 * (before >= {level / 100:g}).double().mean().item(), 100 * (after >= {level / 100:g}).double().mean().item())",
-            ]
-            st.code("\n".join(lines), language=None, wrap_lines=True)
-            st.caption(t("confidence.code_caption"))
-    with st.container(horizontal=True, gap="large"):
-        to_page("views/detector.py", t("confidence.back"), icon=":material/arrow_back:")
-        to_page("views/trust.py", t("confidence.next"), icon=":material/arrow_forward:")
+        foot.in_code(
+            t("confidence.code_title"),
+            "from core.detectors.logits import msp",
+            "from core.detectors.selected_norm import logits_with_norm",
+            "from core.packs import load_pack",
+            "",
+            f'reference = load_pack("{settings.pack}").reference',
+            f'known, unknown, block = reference.held_out, reference.unknown["{ood}"], reference.selected',
+            "c = known.features.double().norm(dim=1).mean() / known.norm(block).double().mean()" if length == "kept" else "c = 1.0",
+            "before = msp(unknown.logits)",
+            "after = msp(logits_with_norm(unknown.features, c * unknown.norm(block).double(), *reference.head))",
+            f"print(100 * (before >= {level / 100:g}).double().mean().item(), 100 * (after >= {level / 100:g}).double().mean().item())",
+            caption=t("confidence.code_caption"),
+        )
+    foot.ways("confidence")
 
 
 def false_positives(sets, name):

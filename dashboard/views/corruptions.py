@@ -11,12 +11,12 @@ from dashboard.charts import corruptions as charts
 from dashboard.charts.corruptions import mark_of
 from dashboard.charts.detector import LINES
 from dashboard.language import class_name, corruption_name, t
-from dashboard.parts import pictures
+from dashboard.parts import foot, pictures
 from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.corrupted import CLEAN, alt
 from dashboard.parts.decide import controls, say
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember, to_page
+from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.picture_view import enlarged
@@ -292,31 +292,24 @@ def group_steps(case, names):
 def explanation(settings, case, detector, keep, corruption, severity, seed):
     """Draw what the corruptions are, how to do the same without this page, and the way on."""
     seen = settings.facts["preprocessing"]
-    with st.expander(t("corruptions.why_title"), icon=":material/school:"):
-        st.markdown(t("corruptions.why_what"))
-        st.markdown(t("corruptions.why_outcomes"))
-        st.markdown(t("corruptions.why_sizes", size=seen["size"]))
-        if seen.get("jpeg"):
-            st.markdown(t("corruptions.why_jpeg", quality=seen["jpeg"]))
-        st.markdown(t("corruptions.why_sources"))
-    with st.expander(t("corruptions.code_title"), icon=":material/code:"):
-        st.code(code(settings, case, detector, keep, seed), language=None, wrap_lines=True)
-        st.caption(t("corruptions.code_caption"))
+    says = [t("corruptions.why_what"), t("corruptions.why_outcomes"), t("corruptions.why_sizes", size=seen["size"])]
+    if seen.get("jpeg"):
+        says.append(t("corruptions.why_jpeg", quality=seen["jpeg"]))
+    foot.how(t("corruptions.why_title"), *((each,) for each in (*says, t("corruptions.why_sources"))))
+    with foot.in_code(t("corruptions.code_title"), *code(settings, case, detector, keep, seed), caption=t("corruptions.code_caption")):
         source = source_of(case.picture_id)[0]
         out = f"{corruption}-{severity}.parquet"
         made = ["corrupt", "--images", source, "--corruption", corruption, "--severity", str(severity), "--seed", str(seed), "--out", out]
         scored = ["score", "--pack", settings.pack, "--images", out, "--detectors", detector, "--out", "scores.parquet"]
-        st.code("\n".join(map(command_line, (made, scored))), language=None, wrap_lines=True)
+        foot.code(command_line(made), command_line(scored))
         st.caption(t("corruptions.command_caption"))
-    with st.container(horizontal=True, gap="large"):
-        to_page("views/training.py", t("corruptions.back"), icon=":material/arrow_back:")
-        to_page("views/adaptation.py", t("corruptions.next"), icon=":material/arrow_forward:")
+    foot.ways("corruptions")
 
 
 def code(settings, case, detector, keep, seed):
     """Return the lines that compute exactly what the page shows."""
     source, index = source_of(case.picture_id)
-    lines = [
+    return [
         "from core import load_pack",
         "from core.corruptions.gallery import cells, gallery",
         "from core.images.preprocess import stack",
@@ -330,7 +323,6 @@ def code(settings, case, detector, keep, seed):
         "for (name, severity), v in zip(cells(), verdicts, strict=True):",
         "    print(name, severity, v.class_name, v.confidence, v.p_value, v.verdict)",
     ]
-    return "\n".join(lines)
 
 
 def source_of(picture_id):

@@ -12,7 +12,7 @@ from core.metrics import CONVENTIONS
 from dashboard import compute
 from dashboard.charts import detector as charts
 from dashboard.language import class_name, detector_name, explain, t
-from dashboard.parts import pictures, sets, stream
+from dashboard.parts import foot, pictures, sets, stream
 from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, remember_several, to_page
@@ -487,34 +487,32 @@ def every_block(context):
 
 def explanation(context, convention):
     """Draw how it is measured, the code that does it, and the way on."""
-    with st.expander(t("detect.why_title"), icon=":material/school:"):
-        st.markdown(t("detect.why_scores"))
-        st.latex(r"\mathrm{TPR}(t) = P(s(x_{\mathrm{ID}}) > t) \qquad \mathrm{FPR}(t) = P(s(x_{\mathrm{OOD}}) > t)")
-        st.markdown(t("detect.why_auroc"))
-        st.latex(r"\mathrm{AUROC} = P(s(x_{\mathrm{ID}}) > s(x_{\mathrm{OOD}})) + \tfrac{1}{2}\,P(s(x_{\mathrm{ID}}) = s(x_{\mathrm{OOD}}))")
-        st.markdown(t("detect.why_fpr"))
-        st.latex(r"\mathrm{FPR@95TPR} = \mathrm{FPR}(t_{95}), \quad \mathrm{TPR}(t_{95}) = 0.95")
-        st.markdown(t("detect.why_aupr"))
-        st.latex(r"\mathrm{AUPR} = \sum_k (R_k - R_{k-1})\,P_k")
-        st.markdown("\n".join(f"- **{t(f'detect.convention_{name}')}**: {t(f'detect.says_{name}')}" for name in CONVENTIONS))
-        st.markdown(t("detect.why_threshold"))
-    with st.expander(t("detect.code_title"), icon=":material/code:"):
-        st.code(
-            "from core.detectors import DETECTORS\n"
-            "from core.evaluation import block_table, evaluate, figures\n"
-            "from core.packs import load_pack\n"
-            "from core.verdict import Judge\n\n"
-            f'pack = load_pack("{context.settings.pack}")\n'
-            "judge = Judge(pack.reference, tuple(DETECTORS))\n"
-            "evaluation = evaluate(judge, pack.reference.unknown, by_permutation=pack.selection.by_permutation)\n"
-            f'print(evaluation.accuracy, figures(evaluation, convention="{convention}")["{context.focus}"])\n'
-            "print(block_table(evaluation))",
-            language=None,
-            wrap_lines=True,
-        )
-    with st.container(horizontal=True, gap="large"):
-        to_page("views/blocks.py", t("detect.back"), icon=":material/arrow_back:")
-        to_page("views/confidence.py", t("detect.next"), icon=":material/arrow_forward:")
+    foot.how(
+        t("detect.why_title"),
+        (t("detect.why_scores"), r"\mathrm{TPR}(t) = P(s(x_{\mathrm{ID}}) > t) \qquad \mathrm{FPR}(t) = P(s(x_{\mathrm{OOD}}) > t)"),
+        (
+            t("detect.why_auroc"),
+            r"\mathrm{AUROC} = P(s(x_{\mathrm{ID}}) > s(x_{\mathrm{OOD}})) + \tfrac{1}{2}\,P(s(x_{\mathrm{ID}}) = s(x_{\mathrm{OOD}}))",
+        ),
+        (t("detect.why_fpr"), r"\mathrm{FPR@95TPR} = \mathrm{FPR}(t_{95}), \quad \mathrm{TPR}(t_{95}) = 0.95"),
+        (t("detect.why_aupr"), r"\mathrm{AUPR} = \sum_k (R_k - R_{k-1})\,P_k"),
+        ("\n".join(f"- **{t(f'detect.convention_{name}')}**: {t(f'detect.says_{name}')}" for name in CONVENTIONS),),
+        (t("detect.why_threshold"),),
+    )
+    foot.in_code(
+        t("detect.code_title"),
+        "from core.detectors import DETECTORS",
+        "from core.evaluation import block_table, evaluate, figures",
+        "from core.packs import load_pack",
+        "from core.verdict import Judge",
+        "",
+        f'pack = load_pack("{context.settings.pack}")',
+        "judge = Judge(pack.reference, tuple(DETECTORS))",
+        "evaluation = evaluate(judge, pack.reference.unknown, by_permutation=pack.selection.by_permutation)",
+        f'print(evaluation.accuracy, figures(evaluation, convention="{convention}")["{context.focus}"])',
+        "print(block_table(evaluation))",
+    )
+    foot.ways("detector")
 
 
 def verdict(is_known):

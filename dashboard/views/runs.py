@@ -10,6 +10,7 @@ from core.errors import InputError
 from dashboard import compute
 from dashboard.charts import detector as charts
 from dashboard.language import detector_name, explain, set_name, t
+from dashboard.parts import foot
 from dashboard.parts.chart import show
 from dashboard.parts.frame import frame
 from dashboard.parts.link import remember, to_page
@@ -31,7 +32,7 @@ def main():
         return
     if not listed and chosen["run"] is None:
         st.info(t("runs.empty"), icon=":material/inventory_2:")
-        st.code("python -m core bench --pack toybox --id toybox:test --ood near=toybox:near", language=None, wrap_lines=True)
+        foot.code("python -m core bench --pack toybox --id toybox:test --ood near=toybox:near")
         to_page("views/detector.py", t("runs.measure"), icon=":material/query_stats:")
         return
     names = {run.id: _title(run) for run in [*listed, *filter(None, chosen.values())]}

@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import serving, signin
 from dashboard.charts import status as charts
 from dashboard.language import t
+from dashboard.parts import foot
 from dashboard.parts.chart import show, table
 from dashboard.parts.frame import frame
 
@@ -24,8 +25,7 @@ def main():
         return
     live = st.toggle(t("status.live", seconds=EVERY), key="status_live", persist_state="session")
     st.fragment(figures, run_every=EVERY if live else None)()
-    with st.expander(t("status.how"), icon=":material/functions:"):
-        st.markdown(t("status.how_text", minutes=serving.RECENT // 60))
+    foot.how(t("status.how"), (t("status.how_text", minutes=serving.RECENT // 60),))
 
 
 def figures():

@@ -15,7 +15,7 @@ from dashboard.charts import training as charts
 from dashboard.charts.confidence import AXES
 from dashboard.charts.detector import LINES, roc
 from dashboard.language import class_name, detector_name, explain, method_name, set_name, t
-from dashboard.parts import own, pictures
+from dashboard.parts import foot, own, pictures
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.families import families, family_key, family_titles, member_title, members
 from dashboard.parts.frame import Frame, frame
@@ -69,7 +69,7 @@ def main():
         empty()
     st.divider()
     train_here()
-    ways_on()
+    foot.ways("training")
 
 
 def compare(settings, found):
@@ -441,38 +441,31 @@ def mix_sentence(context, judged, share):
 
 def explanation(context):
     """Draw how the methods train, and the code that measures the shift."""
-    with st.expander(t("training.why_title"), icon=":material/school:"):
-        st.markdown(t("training.why_fgsm"))
-        st.latex(r"x_{\mathrm{adv}} = x + \varepsilon\,\mathrm{sign}\,\nabla_x\,\mathrm{CE}(f(x), y)")
-        st.markdown(t("training.why_blend"))
-        st.latex(r"\tilde{x} = \lambda\,x + (1-\lambda)\,x_{\mathrm{adv}}, \qquad \lambda \sim \mathrm{Beta}(\alpha, \alpha)")
-        st.markdown(t("training.why_others"))
-        st.markdown(t("training.why_sources"))
-    with st.expander(t("training.code_title"), icon=":material/code:"):
-        lines = [
-            "from core.detectors.logits import msp",
-            "from core.packs import load_pack",
-            "",
-            f'for name in ("{context.packs[context.first]}", "{context.packs[context.last]}"):',
-            "    reference = load_pack(name).reference",
-            f'    for measured in (reference.unknown["{context.ood}"], reference.held_out):',
-            "        print(100 * msp(measured.logits.double()).mean().item())",
-        ]
-        st.code("\n".join(lines), language=None, wrap_lines=True)
-        st.caption(t("training.code_caption"))
+    foot.how(
+        t("training.why_title"),
+        (t("training.why_fgsm"), r"x_{\mathrm{adv}} = x + \varepsilon\,\mathrm{sign}\,\nabla_x\,\mathrm{CE}(f(x), y)"),
+        (t("training.why_blend"), r"\tilde{x} = \lambda\,x + (1-\lambda)\,x_{\mathrm{adv}}, \qquad \lambda \sim \mathrm{Beta}(\alpha, \alpha)"),
+        (t("training.why_others"),),
+        (t("training.why_sources"),),
+    )
+    foot.in_code(
+        t("training.code_title"),
+        "from core.detectors.logits import msp",
+        "from core.packs import load_pack",
+        "",
+        f'for name in ("{context.packs[context.first]}", "{context.packs[context.last]}"):',
+        "    reference = load_pack(name).reference",
+        f'    for measured in (reference.unknown["{context.ood}"], reference.held_out):',
+        "        print(100 * msp(measured.logits.double()).mean().item())",
+        caption=t("training.code_caption"),
+    )
 
 
 def empty():
     """Say what to do where no two packs can be compared."""
     st.info(t("training.empty"), icon=":material/folder_off:")
-    st.code("\n".join(COMMAND.format(method=method) for method in ("standard", METHOD)), language=None, wrap_lines=True)
+    foot.code(*(COMMAND.format(method=method) for method in ("standard", METHOD)))
     st.caption(t("training.empty_caption"))
-
-
-def ways_on():
-    with st.container(horizontal=True, gap="large"):
-        to_page("views/trust.py", t("training.back"), icon=":material/arrow_back:")
-        to_page("views/corruptions.py", t("training.next"), icon=":material/arrow_forward:")
 
 
 main()

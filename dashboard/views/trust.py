@@ -12,9 +12,10 @@ from core.trust import MAPS, REPORT, outcome
 from dashboard import compute
 from dashboard.charts import trust as charts
 from dashboard.language import corruption_name, explain, set_name, t
+from dashboard.parts import foot
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember, to_page
+from dashboard.parts.link import remember
 from dashboard.parts.trust_corrupted import under_corruptions
 
 RISKS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0)  # percent of what the machine decides that may be wrong
@@ -38,9 +39,7 @@ def main():
         st.divider()
         corruptions(settings, loaded, trust, chosen)
         explanation(settings, chosen)
-    with st.container(horizontal=True, gap="large"):
-        to_page("views/confidence.py", t("trust.back"), icon=":material/arrow_back:")
-        to_page("views/training.py", t("trust.next"), icon=":material/arrow_forward:")
+    foot.ways("trust")
 
 
 def calibration(trust):
@@ -193,32 +192,35 @@ def corruptions(settings, loaded, trust, chosen):
 def explanation(settings, chosen):
     """Draw the formulas, what they assume, and the code that computes what the page shows."""
     score, risk, share, ood, _ = chosen
-    with st.expander(t("trust.why_title"), icon=":material/school:"):
-        st.markdown(t("trust.why_calibration"))
-        st.latex(r"\mathrm{ECE} = \sum_b \frac{n_b}{n}\,\left|\mathrm{acc}_b - \mathrm{conf}_b\right|")
-        st.latex(r"\mathrm{Brier} = \frac{1}{n}\sum_i (c_i - r_i)^2")
-        st.markdown(t("trust.why_temperature"))
-        st.latex(r"T = \arg\min_T -\frac{1}{n}\sum_i \log \frac{e^{z_{i,y_i}/T}}{\sum_k e^{z_{i,k}/T}}")
-        st.markdown(t("trust.why_risk"))
-        st.latex(r"\mathrm{coverage}(t) = P(s > t)")
-        st.latex(r"\mathrm{risk}(t) = P(\mathrm{wrong} \mid s > t)")
-        st.latex(r"\mathrm{AURC} = \int_0^1 \mathrm{risk}\;d\,\mathrm{coverage}")
-        st.markdown(t("trust.why_bound"))
-        st.latex(r"P(\mathrm{Binomial}(k, r) \leq w) \leq \delta")
-        st.markdown(t("trust.why_assumes"))
-        st.markdown(t("trust.why_sources"))
-    with st.expander(t("trust.code_title"), icon=":material/code:"):
-        of = f', unknown="{ood}"' if ood else ""
-        lines = [
-            "from core.packs import load_pack",
-            "from core.trust import Trust",
-            "",
-            f'trust = Trust(load_pack("{settings.pack}").reference)',
-            "print(trust.temperature, {name: found['ece'] for name, found in trust.calibrated().items()})",
-            f'rule = trust.rule("{score}", risk={risk:g}, share={share:g}{of})',
-            f'print(rule, trust.outcome(rule, "{score}", share={share:g}{of}))',
-        ]
-        st.code("\n".join(lines), language=None, wrap_lines=True)
+    foot.how(
+        t("trust.why_title"),
+        (
+            t("trust.why_calibration"),
+            r"\mathrm{ECE} = \sum_b \frac{n_b}{n}\,\left|\mathrm{acc}_b - \mathrm{conf}_b\right|",
+            r"\mathrm{Brier} = \frac{1}{n}\sum_i (c_i - r_i)^2",
+        ),
+        (t("trust.why_temperature"), r"T = \arg\min_T -\frac{1}{n}\sum_i \log \frac{e^{z_{i,y_i}/T}}{\sum_k e^{z_{i,k}/T}}"),
+        (
+            t("trust.why_risk"),
+            r"\mathrm{coverage}(t) = P(s > t)",
+            r"\mathrm{risk}(t) = P(\mathrm{wrong} \mid s > t)",
+            r"\mathrm{AURC} = \int_0^1 \mathrm{risk}\;d\,\mathrm{coverage}",
+        ),
+        (t("trust.why_bound"), r"P(\mathrm{Binomial}(k, r) \leq w) \leq \delta"),
+        (t("trust.why_assumes"),),
+        (t("trust.why_sources"),),
+    )
+    of = f', unknown="{ood}"' if ood else ""
+    foot.in_code(
+        t("trust.code_title"),
+        "from core.packs import load_pack",
+        "from core.trust import Trust",
+        "",
+        f'trust = Trust(load_pack("{settings.pack}").reference)',
+        "print(trust.temperature, {name: found['ece'] for name, found in trust.calibrated().items()})",
+        f'rule = trust.rule("{score}", risk={risk:g}, share={share:g}{of})',
+        f'print(rule, trust.outcome(rule, "{score}", share={share:g}{of}))',
+    )
 
 
 def percent(fraction):

@@ -6,11 +6,10 @@ from core.detectors import DEFAULT
 from dashboard import compute
 from dashboard.charts import verdict as charts
 from dashboard.language import class_name, t
-from dashboard.parts import pictures
+from dashboard.parts import foot, pictures
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.decide import MARK, controls, percent, say
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.picture_view import data_url, enlarged, spotlight
@@ -42,9 +41,8 @@ def main():
     st.divider()
     evidence(settings, [(i, looks[i], verdicts[i]) for i in shown], detector, keep)
     report_button(settings, primary, detector, keep)
-    with st.expander(t("verdict.why_title"), icon=":material/school:"):
-        st.markdown(t("verdict.why"))
-    to_page("views/blocks.py", t("verdict.next"), icon=":material/arrow_forward:")
+    foot.how(t("verdict.why_title"), (t("verdict.why"),))
+    foot.ways("verdict")
 
 
 def card(picture_id, look, verdict, keep, *, compared):

@@ -6,10 +6,9 @@ from core.packs import describe
 from core.provenance import command_line
 from dashboard import making
 from dashboard.language import class_name, explain, set_name, t
-from dashboard.parts import own, workshop_steps
+from dashboard.parts import foot, own, workshop_steps
 from dashboard.parts.chart import table
 from dashboard.parts.frame import frame
-from dashboard.parts.link import to_page
 from dashboard.parts.picture_view import enlarged
 from dashboard.parts.text import plain
 
@@ -23,11 +22,8 @@ def main():
         check(plan)
     own.refusal()
     made()
-    with st.expander(t("workshop.why_title"), icon=":material/school:"):
-        st.markdown(t("workshop.why"))
-    with st.container(horizontal=True, gap="large"):
-        to_page("views/adaptation.py", t("workshop.back"), icon=":material/arrow_back:")
-        to_page("views/verdict.py", t("workshop.next"), icon=":material/arrow_forward:")
+    foot.how(t("workshop.why_title"), (t("workshop.why"),))
+    foot.ways("workshop")
 
 
 def check(plan):
@@ -103,8 +99,7 @@ def _build(plan, found):
     sure = not found.doubtful or st.checkbox(t("workshop.anyway"), key="workshop_anyway")
     arguments = [*plan.arguments(), *["--anyway"] * found.doubtful]
     st.button(t("workshop.build"), icon=":material/construction:", key="workshop_build", disabled=not sure, on_click=own.attempt, args=(_start, arguments))
-    with st.expander(t("workshop.command"), icon=":material/terminal:"):
-        st.code(command_line([*arguments, "--out", "my_pack"]), language=None, wrap_lines=True)
+    foot.on_command_line(t("workshop.command"), command_line([*arguments, "--out", "my_pack"]))
 
 
 @st.fragment
