@@ -22,16 +22,6 @@ def names(kind):
     return st.session_state[f"{kind}s"]
 
 
-def trainings():
-    """Return this session's trainings that are still there, newest first, and keep the link right."""
-    return _mine("training")
-
-
-def builds():
-    """Return the packs that this session has built of its own networks, or builds, newest first, and keep the link right."""
-    return _mine("build")
-
-
 def start(kind, arguments):
     """Start a training or a build and make it one of this session's. Raises: InputError as `core.packs.making.Makings.start`."""
     add(kind, KINDS[kind]().start(arguments).name)
@@ -56,7 +46,8 @@ def refusal():
         st.error(explain(error), icon=":material/save_as:")
 
 
-def _mine(kind):
+def mine(kind):
+    """Return this session's trainings or builds that are still there, newest first, and keep the link right. Args: kind: as `names`."""
     found = [one for one in map(KINDS[kind]().find, names(kind)) if one]
     for one in found:
         if one.busy:

@@ -3,6 +3,8 @@
 A training lives in the server under a name that nobody can guess; the link carries it, so that a reload finds it again.
 """
 
+from functools import partial
+
 import streamlit as st
 
 from core.packs import describe
@@ -10,8 +12,8 @@ from core.provenance import command_line
 from core.training import METHODS
 from dashboard import compute
 from dashboard.charts.curves import training_curves
-from dashboard.language import explain, method_name, set_name, t
-from dashboard.parts import foot, own
+from dashboard.language import method_name, set_name, t
+from dashboard.parts import foot, own, own_rows
 from dashboard.parts.chart import show, table
 from dashboard.parts.link import remember
 
@@ -28,18 +30,12 @@ FIXED = (
 @st.fragment
 def train_here():
     """Draw the form, the curves of this session's trainings, and what can be done with each."""
-    if st.session_state.pop("live_used", False):
-        st.rerun()  # the sidebar too
-    mine = own.trainings()
+    mine = own.mine("training")
     st.header(_finding(mine))
     st.markdown(t("live.intro"))
     own.refusal()
-    busy = any(one.busy for one in mine)
-    _form(busy)
-    if busy:
-        _live()
-    elif mine:
-        _curves(mine)
+    _form(any(one.busy for one in mine))
+    own_rows.rows("training", _curves)
 
 
 def title(one):
@@ -84,21 +80,13 @@ def _form(busy):
     foot.on_command_line(t("live.command"), command_line([*arguments, "--out", "my_pack"]), caption=t("live.own"))
 
 
-@st.fragment(run_every=1.0)
-def _live():
-    """Draw the curves each second while something runs. The last are for the whole page: a click on what a fragment drew is lost when that goes."""
-    mine = own.trainings()
-    if st.session_state.get("live_used") or not any(one.busy for one in mine):
-        st.rerun()
-    _curves(mine)
-
-
 def _curves(mine):
     held = compute.trainings()
     curves = {f"{k} · {title(one)}": held.curve(one) for k, one in enumerate(mine, 1)}
     drawn = {name: (list(c.loss), list(c.accuracy), [sum(w.values()) / len(w) for w in c.watched]) for name, c in curves.items()}
     for k, one in enumerate(mine, 1):
-        _row(k, one, held)
+        name = f"{k} · {title(one)}"
+        own_rows.row(one, held, name, running=partial(_progress, one), outcome=partial(_outcome, one, held))
     if not any(c.loss for c in curves.values()):
         return
     epochs = max(int(one.option("epochs")) for one in mine)
@@ -113,37 +101,14 @@ def _curves(mine):
     show(training_curves(drawn, epochs, words), alt=_finding(mine), table=wide, key="live_curves")
 
 
-def _row(k, one, held):
-    """Draw one training: how far it is, and what can be done with it."""
-    state, name = one.state, f"{k} · {title(one)}"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if state == "waiting":
-            st.progress(0.0, f"{name}: {t('live.waiting', n=held.ahead(one))}")
-        elif state == "running":
-            st.progress(*_progress(one, name))
-        else:
-            st.markdown(f"{name}: {_outcome(one, held)}", width="stretch")
-        key = f"live_{one.name}"
-        if one.busy:
-            st.button(t("live.cancel"), icon=":material/stop:", key=f"{key}_cancel", disabled=one.job.stop.is_set(), on_click=one.job.stop.set)
-            return
-        if state == "done":
-            used = st.session_state.get("pack") == one.name
-            st.button(t("live.use"), icon=":material/check:", key=f"{key}_use", on_click=_use, args=(one.name,), disabled=used)
-        else:
-            st.button(t("live.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=own.attempt, args=(held.resume, one))
-        st.button(t("live.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=own.attempt, args=(held.remove, one))
-
-
-def _progress(one, name):
+def _progress(one):
     """Return the share that is done and the words beside it."""
     job = one.job
     doing = "measuring" if job.doing == "training" and job.done == job.total else job.doing
     if doing != "training":
-        return min(job.done / max(job.total, 1), 1.0), f"{name}: {t(f'live.{doing}', done=f'{job.done:,}', total=f'{job.total:,}')}"
+        return job.done / max(job.total, 1), t(f"live.{doing}", done=f"{job.done:,}", total=f"{job.total:,}")
     done = len(one.curve.loss) if one.curve else 0
-    left = "" if one.seconds_left is None else t("live.left", seconds=f"{one.seconds_left:.0f}")
-    return min(job.done / job.total, 1.0), f"{name}: {t('live.training', done=done, epochs=one.option('epochs'))} {left}"
+    return job.done / job.total, f"{t('live.training', done=done, epochs=one.option('epochs'))} {own_rows.left(one)}"
 
 
 def _outcome(one, held):
@@ -151,8 +116,6 @@ def _outcome(one, held):
     if one.state == "done":
         figures = describe(one.folder).facts["figures"]
         return t("live.done", accuracy=figures["accuracy"], n=figures["pictures"])
-    if one.state == "failed":
-        return explain(one.job.error) if one.job.error else t("live.failed")
     epochs = len(held.curve(one).loss)
     if one.state == "interrupted":
         return t("live.interrupted", epochs=epochs) if epochs else t("live.interrupted_early")
@@ -169,7 +132,3 @@ def _finding(mine):
             numbers = {"accuracy": f"{100 * curve.accuracy[-1]:.0f}", "auroc": f"{100 * auroc:.0f}", "done": len(curve.watched)}
             return t("live.found", method=method_name(one.option("method")), epochs=one.option("epochs"), **numbers)
     return t("live.header")
-
-
-def _use(name):
-    st.session_state["pack"], st.session_state["live_used"] = name, True

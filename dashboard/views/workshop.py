@@ -1,12 +1,14 @@
 """Does it work with my own model? Three steps from a weights file to a model that every page and command can use."""
 
+from functools import partial
+
 import streamlit as st
 
 from core.packs import describe
 from core.provenance import command_line
 from dashboard import making
 from dashboard.language import class_name, explain, set_name, t
-from dashboard.parts import foot, own, workshop_steps
+from dashboard.parts import foot, own, own_rows, workshop_steps
 from dashboard.parts.chart import table
 from dashboard.parts.frame import frame
 from dashboard.parts.picture_view import enlarged
@@ -39,7 +41,7 @@ def check(plan):
         _found(found)
     else:
         if job is not None and (job.error or job.bug):
-            st.error(explain(job.error) if job.error else t("workshop.failed"), icon=":material/error:")
+            st.error(explain(job.error) if job.error else t("own.failed"), icon=":material/error:")
         st.markdown(t("workshop.check_intro"))
     st.button(t("workshop.check" if not found else "workshop.check_again"), icon=":material/fact_check:", key="workshop_check", on_click=_check, args=(plan,))
     if found:
@@ -53,7 +55,7 @@ def _progress():
     if not job.running:
         st.rerun()
     st.progress(min(job.done / max(job.total, 1), 1.0), t("workshop.check_progress", done=f"{job.done:,}", total=f"{job.total:,}"))
-    st.button(t("workshop.cancel"), icon=":material/stop:", key="workshop_check_cancel", on_click=job.stop.set)
+    st.button(t("own.cancel"), icon=":material/stop:", key="workshop_check_cancel", on_click=job.stop.set)
 
 
 def _job(plan):
@@ -105,72 +107,34 @@ def _build(plan, found):
 @st.fragment
 def made():
     """Draw the packs of this session that are built or were, newest first."""
-    if st.session_state.pop("made_used", False):
-        st.rerun()  # the sidebar too
-    mine = own.builds()
-    if not mine:
-        return
-    if any(one.busy for one in mine):
-        _live()
-    else:
-        _rows(mine)
+    own_rows.rows("build", _builds)
 
 
-@st.fragment(run_every=1.0)
-def _live():
-    """Draw the rows each second. The last is for the whole page to draw: a click on what a fragment drew would be lost when that goes."""
-    mine = own.builds()
-    if st.session_state.get("made_used") or not any(one.busy for one in mine):
-        st.rerun()
-    _rows(mine)
-
-
-def _rows(mine):
+def _builds(mine):
     held = making.builds()
     for one in mine:
-        _row(one, held)
+        name = plain(one.option("title"))
+        with st.container(border=True):
+            if one.state == "done":
+                _done(one, name)
+            own_rows.row(one, held, name, running=partial(_so_far, one), outcome=partial(_outcome, one), more=partial(_offer, one))
 
 
-def _row(one, held):
-    """Draw one pack: how far it is, and what can be done with it."""
-    name = plain(one.option("title"))
-    with st.container(border=True):
-        if one.state == "done":
-            _done(one, name)
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if one.state == "waiting":
-                st.progress(0.0, f"{name}: {t('live.waiting', n=held.ahead(one))}")
-            elif one.state == "running":
-                left = "" if one.seconds_left is None else t("live.left", seconds=f"{one.seconds_left:.0f}")
-                words = t("workshop.building", done=f"{one.job.done:,}", total=f"{one.job.total:,}")
-                st.progress(min(one.job.done / max(one.job.total, 1), 1.0), f"{name}: {words} {left}")
-            elif one.state == "failed":
-                st.markdown(f"{name}: {explain(one.job.error) if one.job.error else t('workshop.failed')}", width="stretch")
-            elif one.state in ("stopped", "interrupted"):
-                st.markdown(f"{name}: {t(f'workshop.{one.state}')}", width="stretch")
-            _buttons(one, held)
+def _so_far(one):
+    """Return the share that is done and the words beside it."""
+    done, total = one.job.done, one.job.total
+    return done / max(total, 1), f"{t('workshop.building', done=f'{done:,}', total=f'{total:,}')} {own_rows.left(one)}"
 
 
-def _buttons(one, held):
-    key = f"made_{one.name}"
-    if one.busy:
-        st.button(t("workshop.cancel"), icon=":material/stop:", key=f"{key}_cancel", disabled=one.job.stop.is_set(), on_click=one.job.stop.set)
-        return
-    if one.state == "done":
-        used = st.session_state.get("pack") == one.name
-        st.button(t("workshop.use"), icon=":material/check:", key=f"{key}_use", on_click=_use, args=(one.name,), disabled=used)
-        st.download_button(
-            t("workshop.download"),
-            lambda: making.zipped(one.folder),
-            f"{one.option('title')}.zip",
-            "application/zip",
-            key=f"{key}_zip",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-    else:
-        st.button(t("live.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=own.attempt, args=(held.resume, one))
-    st.button(t("live.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=own.attempt, args=(held.remove, one))
+def _outcome(one):
+    """Say in words what came of a build that does not run; what a finished one found stands above."""
+    return "" if one.state == "done" else t(f"workshop.{one.state}")
+
+
+def _offer(one):
+    title = f"{one.option('title')}.zip"
+    packed = partial(making.zipped, one.folder)
+    st.download_button(t("workshop.download"), packed, title, "application/zip", key=f"own_{one.name}_zip", icon=":material/download:", on_click="ignore")
 
 
 def _done(one, name):
@@ -183,16 +147,12 @@ def _done(one, name):
         t("workshop.done_accuracy", accuracy=f"{accuracy:.1f}", n=f"{figures['pictures']:,}") if accuracy is not None else t("workshop.done_unlabelled")
     )
     rows = [(set_name(name), each["auroc"], each["fpr95"]) for name, each in figures["consensus"].items()]
-    st.dataframe(table("set auroc fpr95", rows), hide_index=True, key=f"made_{one.name}_table", alt=t("workshop.figures_alt"))
+    st.dataframe(table("set auroc fpr95", rows), hide_index=True, key=f"own_{one.name}_table", alt=t("workshop.figures_alt"))
 
 
 def _start(arguments):
     own.start("build", arguments)
     st.session_state.pop("workshop_anyway", None)
-
-
-def _use(name):
-    st.session_state["pack"], st.session_state["made_used"] = name, True
 
 
 main()

@@ -323,7 +323,7 @@ def test_a_checkpoint_becomes_a_model_with_the_numbers_of_the_command_line(visit
     command = shlex.split(page.locator('[data-testid="stCode"]').filter(has_text="pack new").inner_text())
     page.get_by_role("button", name="Build the model").click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
-    use = page.get_by_role("button", name="Use it")
+    use = page.get_by_role("button", name="Use this model")
     expect(use).to_be_visible(timeout=300_000)
     use.click()
     expect(page.get_by_text(re.compile(r"right on 60 known pictures"))).to_be_visible()

@@ -78,11 +78,11 @@ def test_one_is_trained_used_and_deleted(held):
     assert len(page.get("plotly_chart")) == 1
     wide = page.dataframe[0].value
     assert len(wide) == 2 and sum("AUROC" in column for column in wide) == len(train_here.SETS)
-    healthy(page.button(key=f"live_{one.name}_use").click().run())
-    assert page.session_state["pack"] == one.name and page.button(key=f"live_{one.name}_use").disabled
+    healthy(page.button(key=f"own_{one.name}_use").click().run())
+    assert page.session_state["pack"] == one.name and page.button(key=f"own_{one.name}_use").disabled
     again = open_section("ko", training=one.name)  # a link
     assert "끝났습니다." in text(again)
-    healthy(page.button(key=f"live_{one.name}_remove").click().run())
+    healthy(page.button(key=f"own_{one.name}_remove").click().run())
     assert page.session_state["trainings"] == [] and held.find(one.name) is None and "Train one yourself" in page.header[0].value
 
 
@@ -93,12 +93,12 @@ def test_cancelled_it_can_be_resumed(held):
     assert page.button(key="live_start").disabled
     until(lambda: one.curve is not None and len(one.curve.loss) >= 1)
     healthy(page.run())
-    healthy(page.button(key=f"live_{one.name}_cancel").click().run())
+    healthy(page.button(key=f"own_{one.name}_cancel").click().run())
     until(lambda: not one.busy)
     healthy(page.run())
     whole = len(held.curve(one).loss)
     assert f"stopped after {whole} whole epochs" in text(page) and not page.button(key="live_start").disabled
-    healthy(page.button(key=f"live_{one.name}_resume").click().run())
+    healthy(page.button(key=f"own_{one.name}_resume").click().run())
     until(lambda: one.curve is not None and len(one.curve.loss) > whole)
 
 
@@ -110,7 +110,7 @@ def test_a_failure_is_told_and_can_be_tried_again(held, monkeypatch):
     until(lambda: not one.busy)
     healthy(page.run())
     assert one.state == "failed" and "learning rate" in text(page)
-    assert page.button(key=f"live_{one.name}_resume")
+    assert page.button(key=f"own_{one.name}_resume")
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -119,7 +119,7 @@ def test_one_whose_server_died_is_called_interrupted(held, language):
     order.parent.mkdir(parents=True)
     order.write_text(json.dumps({"arguments": ["train", "--method", "mixup", "--limit", "48", "--epochs", "2"], "cancelled": False}))
     page = open_section(language, training="orphan")
-    assert catalogue(language)["live.interrupted_early"] in text(page) and not page.button(key="live_orphan_resume").disabled
+    assert catalogue(language)["live.interrupted_early"] in text(page) and not page.button(key="own_orphan_resume").disabled
 
 
 def test_what_cannot_be_written_is_said(held):

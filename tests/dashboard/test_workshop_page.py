@@ -76,11 +76,11 @@ def test_the_example_becomes_a_model():
     table = page.dataframe[-1].value
     assert list(table.iloc[:, 1]) == [each["auroc"] for each in facts["figures"]["consensus"].values()]
     assert page.query_params["build"] in (name, [name])
-    click(page, f"made_{name}_use")
+    click(page, f"own_{name}_use")
     assert page.selectbox(key="pack").value == name and facts["title"] in page.selectbox(key="pack").options
     again = open_page("workshop", build=name)  # whoever has the link
     assert again.subheader[0].value == page.subheader[0].value
-    click(again, f"made_{name}_remove")
+    click(again, f"own_{name}_remove")
     assert not again.subheader and not (own_folder() / name).exists()
 
 

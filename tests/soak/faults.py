@@ -227,7 +227,7 @@ async def _interrupted(address, names):
     async with Visitor(address) as visitor:
         page, steps["training"] = await _says(visitor.open("training", training=names["training"]), "interrupted")
         if page is not None:
-            resume = next((key for key in page.widgets if key.startswith("live_") and key.endswith("_resume")), None)
+            resume = next((key for key in page.widgets if key.startswith("own_") and key.endswith("_resume")), None)
             page, steps["its resume"] = (None, "no button") if resume is None else await _says(visitor.choose(page, resume, True))
             if page is not None and page.says("interrupted"):
                 steps["its resume"] = "is still interrupted"
