@@ -11,9 +11,8 @@ from core.images.sources import downloaded
 from core.provenance import command_line
 from dashboard import compute
 from dashboard.language import adaptation_name, corruption_name, set_name, t
-from dashboard.parts import foot
+from dashboard.parts import choices, foot
 from dashboard.parts.corrupted import strip
-from dashboard.parts.link import remember, remember_several
 from dashboard.parts.pictures import can_open, primary
 
 AT_MOST = 4  # methods side by side
@@ -53,18 +52,9 @@ def places_of(facts):
 def pick_corruptions(settings, pictures):
     """Draw which corruptions come, how strong, and what they look like. Returns: names, in the paper's order."""
     titles = {name: corruption_name(name) for name in ("clean", *CORRUPTIONS)}
-    remember("adapt_severity", range(1, 6), 5)
-    chosen = remember_several("adapt_corruptions", tuple(titles), DEFAULT)
-    st.pills(
-        t("adapt.corruptions"),
-        list(titles),
-        selection_mode="multi",
-        format_func=titles.get,
-        key="adapt_corruptions",
-        persist_state="session",
-        help=t("adapt.corruptions_help", common=len(COMMON), more=len(CORRUPTIONS) - len(COMMON)),
-    )
-    severity = st.select_slider(t("adapt.severity"), range(1, 6), key="adapt_severity", persist_state="session", width=320)
+    about = t("adapt.corruptions_help", common=len(COMMON), more=len(CORRUPTIONS) - len(COMMON))
+    chosen = choices.several("adapt_corruptions", t("adapt.corruptions"), titles, DEFAULT, help=about)
+    severity = choices.steps("adapt_severity", t("adapt.severity"), range(1, 6), 5, width=320)
     if not chosen:
         st.caption(t("adapt.too_few_corruptions"))
         return ()
@@ -79,16 +69,7 @@ def pick_corruptions(settings, pictures):
 def pick_methods():
     """Draw which methods run side by side. Returns: names, at most `AT_MOST`."""
     titles = {name: adaptation_name(name) for name in ADAPTATIONS}
-    chosen = remember_several("adapt_methods", tuple(ADAPTATIONS), METHODS)
-    st.pills(
-        t("adapt.methods"),
-        list(ADAPTATIONS),
-        selection_mode="multi",
-        format_func=titles.get,
-        key="adapt_methods",
-        persist_state="session",
-        help=t("adapt.methods_help", n=AT_MOST),
-    )
+    chosen = choices.several("adapt_methods", t("adapt.methods"), titles, METHODS, help=t("adapt.methods_help", n=AT_MOST))
     if not chosen:
         st.caption(t("adapt.too_few_methods"))
     if len(chosen) > AT_MOST:
@@ -101,41 +82,27 @@ def pick_stream(facts):
     settings = {name: t(f"adapt.setting_{name}") for name in SETTINGS}
     guards = {name: t(f"adapt.guard_{name}") for name in GUARDS}
     unknown = _unknown(facts)
-    offered = {"setting": (tuple(SETTINGS), "continual"), "pictures": (PICTURES, 500), "batch": (BATCHES, 50), "share": (SHARES, 0)}
-    offered |= {"guard": (GUARDS, "warn"), "seed": (SEEDS, 0), "unknown": (tuple(unknown), next(iter(unknown), None)), "reselect": (range(2), 0)}
-    for name, (options, default) in offered.items():
-        if options:
-            remember(f"adapt_{name}", options, default)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        setting = st.selectbox(
-            t("adapt.setting"), list(SETTINGS), format_func=settings.get, key="adapt_setting", persist_state="session", width=420, help=t("adapt.setting_help")
-        )
-        limit = st.select_slider(t("adapt.pictures"), PICTURES, key="adapt_pictures", persist_state="session", width=240)
-        size = st.select_slider(t("adapt.batch_size"), BATCHES, key="adapt_batch", persist_state="session", width=240, help=t("adapt.batch_help"))
+        setting = choices.select("adapt_setting", t("adapt.setting"), settings, "continual", width=420, help=t("adapt.setting_help"))
+        limit = choices.steps("adapt_pictures", t("adapt.pictures"), PICTURES, 500, width=240)
+        size = choices.steps("adapt_batch", t("adapt.batch_size"), BATCHES, 50, width=240, help=t("adapt.batch_help"))
     with st.expander(t("adapt.more"), icon=":material/tune:"), st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        chosen = share = None
+        chosen, share = None, 0
         if unknown:
-            titles = {name: set_name(name) for name in unknown}
-            chosen = st.selectbox(t("adapt.unknown"), list(unknown), format_func=titles.get, key="adapt_unknown", persist_state="session", width=240)
-            percent = st.select_slider(
-                t("adapt.share"), SHARES, format_func=lambda n: f"{n} %", key="adapt_share", persist_state="session", width=200, help=t("adapt.share_help")
-            )
-            share = percent / 100
-        guard = st.segmented_control(
-            t("adapt.guard"), GUARDS, format_func=guards.get, required=True, key="adapt_guard", persist_state="session", help=t("adapt.guard_help")
-        )
-        seed = st.number_input(t("adapt.seed"), SEEDS[0], SEEDS[-1], key="adapt_seed", persist_state="session", width=120)
+            titles, percents = {name: set_name(name) for name in unknown}, {n: f"{n} %" for n in SHARES}
+            chosen = choices.select("adapt_unknown", t("adapt.unknown"), titles, next(iter(unknown)), width=240)
+            share = choices.steps("adapt_share", t("adapt.share"), percents, 0, width=200, help=t("adapt.share_help"))
+        guard = choices.segments("adapt_guard", t("adapt.guard"), guards, "warn", help=t("adapt.guard_help"))
+        seed = choices.number("adapt_seed", t("adapt.seed"), SEEDS, 0, width=120)
         words = {0: t("adapt.reselect_no"), 1: t("adapt.reselect_yes")}
-        again = st.segmented_control(
-            t("adapt.reselect"), (0, 1), format_func=words.get, required=True, key="adapt_reselect", persist_state="session", help=t("adapt.reselect_help")
-        )
+        again = choices.segments("adapt_reselect", t("adapt.reselect"), words, 0, help=t("adapt.reselect_help"))
     return {
         "setting": setting,
         "limit": limit,
         "batch_size": size,
         "severity": st.session_state["adapt_severity"],
         "unknown": unknown.get(chosen),
-        "share": share or 0.0,
+        "share": share / 100,
         "guard": guard,
         "seed": seed,
         "reselect": bool(again),

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.detectors import DEFAULT, ONE_PASS
 from dashboard.language import class_name, t
-from dashboard.parts.link import remember
+from dashboard.parts import choices
 
 KEEPS = tuple(80 + i / 2 for i in range(40))  # percent of known pictures: 80, 80.5, ... 99.5
 ICON = {"ID": ":material/check_circle:", "OOD": ":material/help:"}
@@ -13,21 +13,12 @@ MARK = {"ID": "●", "OOD": "◆"}
 
 def controls():
     """Draw who decides and how strictly. Returns: (detector, percent of known pictures kept)."""
-    remember("detector", tuple(ONE_PASS), DEFAULT)
-    remember("keep", KEEPS, 95.0)
     titles = {name: t(f"detector.{name}") for name in ONE_PASS}
     left, right = st.columns(2, gap="large")
     with left:
-        detector = st.selectbox(
-            t("verdict.detector"),
-            list(ONE_PASS),
-            format_func=titles.get,
-            key="detector",
-            persist_state="session",
-            help=t("verdict.detector_help"),
-        )
+        detector = choices.select("detector", t("verdict.detector"), titles, DEFAULT, help=t("verdict.detector_help"))
     with right:
-        keep = st.select_slider(t("verdict.keep"), KEEPS, format_func=lambda k: f"{k:g} %", key="keep", persist_state="session", help=t("verdict.keep_help"))
+        keep = choices.steps("keep", t("verdict.keep"), {k: f"{k:g} %" for k in KEEPS}, 95.0, help=t("verdict.keep_help"))
     return detector, keep
 
 

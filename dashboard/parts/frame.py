@@ -7,10 +7,9 @@ import streamlit as st
 from core.errors import InputError
 from dashboard import compute
 from dashboard.language import LANGUAGES, browser_language, explain, t
-from dashboard.parts import own, pictures
+from dashboard.parts import choices, own, pictures
 from dashboard.parts.document import tell_language
 from dashboard.parts.families import pack_titles
-from dashboard.parts.link import remember
 from dashboard.parts.person import remember_person
 from dashboard.parts.text import harmless
 
@@ -34,8 +33,7 @@ class Frame:
 def frame():
     """Draw the sidebar and return its settings; stops the page with a sentence where there is no pack."""
     with st.sidebar:
-        remember("lang", tuple(LANGUAGES), browser_language())
-        st.segmented_control(t("frame.language"), list(LANGUAGES), format_func=LANGUAGES.get, required=True, key="lang", persist_state="session")
+        choices.segments("lang", t("frame.language"), LANGUAGES, browser_language())
         packs = own.packs()
         if not packs:
             st.error(t("frame.no_pack"), icon=":material/folder_off:")
@@ -44,16 +42,7 @@ def frame():
         names = list(titles)
         if "pack" in st.query_params:
             _settle()
-        remember("pack", names, "toybox" if "toybox" in names else names[0])
-        chosen = st.selectbox(
-            t("frame.pack"),
-            names,
-            format_func=titles.get,
-            key="pack",
-            persist_state="session",
-            on_change=_settle,
-            help=t("frame.pack_help"),
-        )
+        chosen = choices.select("pack", t("frame.pack"), titles, "toybox" if "toybox" in names else names[0], on_change=_settle, help=t("frame.pack_help"))
         facts = packs[chosen].facts
         accuracy, n = (facts["figures"].get(name) for name in ("accuracy", "pictures"))
         arch = harmless(facts["arch"])

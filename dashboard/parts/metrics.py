@@ -1,18 +1,16 @@
 """The four figures of a detector: which one is shown, and how it is called."""
 
 import pandas as pd
-import streamlit as st
 
 from dashboard.language import t
-from dashboard.parts.link import remember
+from dashboard.parts import choices
 
 METRICS = {"auroc": "AUROC", "fpr95": "FPR@95TPR", "aupr_in": "AUPR-In", "aupr_out": "AUPR-Out"}
 
 
 def pick_metric():
     """Draw the choice of a figure. Returns: a name of `METRICS`."""
-    remember("metric", tuple(METRICS), "auroc")
-    return st.segmented_control(t("detect.metric"), tuple(METRICS), format_func=METRICS.get, required=True, key="metric", persist_state="session")
+    return choices.segments("metric", t("detect.metric"), METRICS, "auroc")
 
 
 def axis(metric):

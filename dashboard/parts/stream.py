@@ -12,7 +12,7 @@ from core.watch.watch import Seen, Settings, Watch
 from dashboard import compute
 from dashboard.charts import watch as charts
 from dashboard.language import detector_name, explain, t
-from dashboard.parts import foot
+from dashboard.parts import choices, foot
 from dashboard.parts.chart import show, table
 from dashboard.parts.link import remember
 
@@ -53,16 +53,14 @@ def _controls():
     """Draw what streams by. Returns: (percent unknown, from which batch, (pictures in a batch, percent of flags that may be wrong))."""
     remember("watch_share", SHARES, 20)
     remember("watch_start", STARTS, 8)
-    remember("watch_size", SIZES, 50)
-    remember("watch_fdr", RATES, 10)
     first, second = st.columns(2, gap="large")
     with first:
         share = st.slider(t("watch.share"), 0, 100, step=5, format="%d %%", key="watch_share", persist_state="session")
-        size = st.segmented_control(t("watch.size"), SIZES, required=True, key="watch_size", persist_state="session")
+        size = choices.segments("watch_size", t("watch.size"), SIZES, 50)
     with second:
         start = st.slider(t("watch.start"), STARTS[0], STARTS[-1], key="watch_start", persist_state="session")
         named = {rate: f"{rate}\u00a0%" for rate in RATES}
-        rate = st.segmented_control(t("watch.fdr"), RATES, format_func=named.get, required=True, key="watch_fdr", persist_state="session")
+        rate = choices.segments("watch_fdr", t("watch.fdr"), named, 10)
     return share, start, (size, rate)
 
 

@@ -10,7 +10,7 @@ from dashboard.charts import detector as score_charts
 from dashboard.charts import trust as trust_charts
 from dashboard.charts import verdict as charts
 from dashboard.language import class_name, explain, set_name, t
-from dashboard.parts import pictures
+from dashboard.parts import choices, pictures
 from dashboard.parts import tour_findings as findings
 from dashboard.parts import tour_numbers as numbers
 from dashboard.parts.chart import table
@@ -81,13 +81,12 @@ def sure(stage):
 def tiles(stage):
     """Step 3: the picture in pieces; which block notices?"""
     settings, picture = stage.settings, stage.known or stage.unknown
-    remember("tiles", TILES, numbers.TILES)
     remember("shuffle", range(1000), 0)
     looks = look_at(settings, [picture])
     if picture not in looks:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.select_slider(t("tour.tiles_slider"), TILES, format_func=lambda n: f"{n} × {n}", key="tiles", persist_state="session", width=320)
+        count = choices.steps("tiles", t("tour.tiles_slider"), {n: f"{n} × {n}" for n in TILES}, numbers.TILES, width=320)
         st.button(t("blocks.again"), icon=":material/shuffle:", on_click=_shuffle)
     stage.guess()
     puzzle = compute.puzzle(settings.pack, picture, pictures.find(picture), tiles=count, seed=st.session_state["shuffle"])
@@ -122,9 +121,8 @@ def _shuffle():
 def line(stage):
     """Step 4: scores of known and unknown pictures; where does the line belong?"""
     scores = numbers.scores(stage.settings)
-    remember("line", numbers.PLACES, 20)
     labels = {place: f"{scores.threshold(place):.3g}" for place in numbers.PLACES}
-    place = st.select_slider(t("tour.line_slider"), numbers.PLACES, format_func=labels.get, key="line", persist_state="session")
+    place = choices.steps("line", t("tour.line_slider"), labels, 20)
     mine = findings.line_at(scores.block["known"], scores.block["unknown"], scores.threshold(place))
     counted = {"alarms": (mine.alarms, mine.known, mine.shares[0]), "missed": (mine.missed, mine.unknown, mine.shares[1])}
     left, right = st.columns((1, 2), gap="medium")
@@ -150,11 +148,10 @@ def why(stage):
     """Step 5: a map of the evidence; does covering it change the model's mind?"""
     settings, picture = stage.settings, stage.known or stage.unknown
     names = compute.choice(settings.facts).blocks
-    remember("cam", names, names[-1])
     looks = look_at(settings, [picture])
     if picture not in looks:
         return
-    block = st.select_slider(t("tour.why_slider"), names, key="cam", persist_state="session", width=480)
+    block = choices.steps("cam", t("tour.why_slider"), names, names[-1], width=480)
     stage.guess()
     try:
         found = compute.evidence(settings.pack, picture, pictures.find(picture), block=block)
@@ -180,9 +177,8 @@ def why(stage):
 
 def ask(stage):
     """Step 6: how much may the machine decide, where only so much may be wrong?"""
-    remember("risk", numbers.RISKS, numbers.RISK)
     labels = {risk: f"{risk:g} %" for risk in numbers.RISKS}
-    risk = st.select_slider(t("trust.risk"), numbers.RISKS, format_func=labels.get, key="risk", persist_state="session", width=480)
+    risk = choices.steps("risk", t("trust.risk"), labels, numbers.RISK, width=480)
     stage.guess()
     try:
         trust, found, share = numbers.hand_off(stage.settings, risk)

@@ -13,9 +13,8 @@ from core.training import METHODS
 from dashboard import compute
 from dashboard.charts.curves import training_curves
 from dashboard.language import method_name, set_name, t
-from dashboard.parts import foot, own, own_rows
+from dashboard.parts import choices, foot, own, own_rows
 from dashboard.parts.chart import show, table
-from dashboard.parts.link import remember
 
 PICTURES, WIDTHS, EPOCHS, SEEDS = (500, 1000, 2000, 4000, 8000), (8, 16), range(1, 21), range(100)
 DEFAULTS = {"method": "adversarial-mixup", "pictures": 2000, "width": 8, "epochs": 8, "seed": 0}
@@ -48,29 +47,22 @@ def title(one):
 
 def _form(busy):
     """Draw what to train."""
-    offered = {"method": tuple(METHODS), "pictures": PICTURES, "width": WIDTHS, "epochs": EPOCHS, "seed": SEEDS}
-    for name, options in offered.items():
-        remember(f"live_{name}", options, DEFAULTS[name])
-    titles = {name: method_name(name) for name in METHODS}
-    method = st.segmented_control(t("live.method"), tuple(METHODS), format_func=titles.get, required=True, key="live_method", persist_state="session")
+    method = choices.segments("live_method", t("live.method"), {name: method_name(name) for name in METHODS}, DEFAULTS["method"])
     words = ["--method", method]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        pictures = st.select_slider(t("live.pictures"), PICTURES, key="live_pictures", persist_state="session", width=200)
-        epochs = st.select_slider(t("live.epochs"), EPOCHS, key="live_epochs", persist_state="session", width=200)
-        width = st.segmented_control(t("live.width"), WIDTHS, required=True, key="live_width", persist_state="session", help=t("live.width_help"))
-        seed = st.number_input(t("live.seed"), SEEDS[0], SEEDS[-1], key="live_seed", persist_state="session", width=120, help=t("live.seed_help"))
+        pictures = choices.steps("live_pictures", t("live.pictures"), PICTURES, DEFAULTS["pictures"], width=200)
+        epochs = choices.steps("live_epochs", t("live.epochs"), EPOCHS, DEFAULTS["epochs"], width=200)
+        width = choices.segments("live_width", t("live.width"), WIDTHS, DEFAULTS["width"], help=t("live.width_help"))
+        seed = choices.number("live_seed", t("live.seed"), SEEDS, DEFAULTS["seed"], width=120, help=t("live.seed_help"))
     words += ["--limit", str(pictures), "--epochs", str(epochs), "--width", str(width), "--seed", str(seed)]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         usual = METHODS[method].parameters
         if "alpha" in usual:
-            key = f"live_alpha_{method}"
-            remember(key, ALPHAS, usual["alpha"])
-            alpha = st.select_slider("alpha", ALPHAS, key=key, persist_state="session", width=200, help=t("live.alpha_help"))
+            alpha = choices.steps(f"live_alpha_{method}", "alpha", ALPHAS, usual["alpha"], width=200, help=t("live.alpha_help"))
             words += ["--alpha", f"{alpha:g}"]
         if "eps" in usual:
-            key, labels = f"live_eps_{method}", {step: f"{step}/255" for step in STEPS}
-            remember(key, STEPS, round(255 * usual["eps"]))
-            step = st.select_slider("eps", STEPS, format_func=labels.get, key=key, persist_state="session", width=200, help=t("live.eps_help"))
+            labels = {step: f"{step}/255" for step in STEPS}
+            step = choices.steps(f"live_eps_{method}", "eps", labels, round(255 * usual["eps"]), width=200, help=t("live.eps_help"))
             words += ["--eps", f"{step / 255:.6f}"]
     arguments = ["train", *words, *FIXED, *(word for name in SETS for word in ("--ood", f"{name}=toybox:{name}"))]
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

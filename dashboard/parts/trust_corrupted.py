@@ -7,8 +7,7 @@ import streamlit as st
 from core.corruptions import COMMON, SEVERITIES
 from core.errors import InputError
 from dashboard.language import t
-from dashboard.parts import background, pictures
-from dashboard.parts.link import remember
+from dashboard.parts import background, choices, pictures
 
 SIZES = (100, 200, 400)  # pictures under each corruption
 KEPT = 24
@@ -33,11 +32,9 @@ def under_corruptions(settings, loaded, rows):
 
     Args: loaded: the `Pack`; rows: of its held-out pictures, those that may be looked at. Returns: (`Measured` or None, severity).
     """
-    remember("trust_severity", SEVERITIES, 3)
-    remember("each", SIZES, SIZES[1])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        severity = st.segmented_control(t("corruptions.severity"), SEVERITIES, required=True, key="trust_severity", persist_state="session")
-        each = st.segmented_control(t("trust.each"), SIZES, required=True, key="each", persist_state="session", help=t("trust.each_help"))
+        severity = choices.segments("trust_severity", t("corruptions.severity"), SEVERITIES, 3)
+        each = choices.segments("each", t("trust.each"), SIZES, SIZES[1], help=t("trust.each_help"))
         key = settings.pack, settings.facts.get("files", {}).get("weights.safetensors", ""), severity, each
         work = st.session_state.get("trust_work")
         busy = work is not None and work.job.running

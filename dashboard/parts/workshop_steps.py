@@ -12,8 +12,8 @@ from core.packs import SHIPPED
 from core.uploads import keep_file, keep_folder
 from dashboard import compute, making
 from dashboard.language import explain, set_name, t
+from dashboard.parts import choices
 from dashboard.parts.families import arch_title
-from dashboard.parts.link import remember, remember_several
 from dashboard.parts.picture_view import enlarged
 from dashboard.parts.text import plain
 
@@ -80,9 +80,8 @@ def plan_form():
 def _network():
     """Draw the first step. Returns: (weights, `core.networks.guess.Fit`, name), or None."""
     ways = _possible(WEIGHTS)
-    remember("weights_from", ways, ways[0])
     titles = {way: t(f"workshop.weights_{way}") for way in ways}
-    way = st.segmented_control(t("workshop.weights"), ways, format_func=titles.get, required=True, key="weights_from", persist_state="session")
+    way = choices.segments("weights_from", t("workshop.weights"), titles, ways[0])
     try:
         if way == "torchvision":
             return _published()
@@ -120,8 +119,7 @@ def _example(key):
 def _published():
     """Let choose one of torchvision's networks with its published weights."""
     names = making.published_archs()
-    remember("workshop_published", names, "resnet50")
-    arch = st.selectbox(t("workshop.arch"), names, key="workshop_published", persist_state="session")
+    arch = choices.select("workshop_published", t("workshop.arch"), names, "resnet50")
     st.caption(t("workshop.published"))
     return "torchvision", making.published_fit(arch), arch
 
@@ -171,9 +169,8 @@ def _pictures():
     """Draw the second step. Returns: the spec of the known pictures, or None."""
     st.markdown(t("workshop.pictures_how"))
     ways = _possible(PICTURES)
-    remember("pictures_from", ways, ways[0])
     titles = {way: t(f"workshop.pictures_{way}") for way in ways}
-    way = st.segmented_control(t("workshop.pictures"), ways, format_func=titles.get, required=True, key="pictures_from", persist_state="session")
+    way = choices.segments("pictures_from", t("workshop.pictures"), titles, ways[0])
     try:
         spec = {"upload": _uploaded_pictures, "folder": _uploaded_folder, "path": _path, "example": _example}[way]("pictures")
         if spec is None:
@@ -231,13 +228,8 @@ def _seen(network, images):
             st.warning(f"**{plain(picture)}**: {explain(error)}", icon=":material/broken_image:")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         title = st.text_input(t("workshop.name"), value=name, key=f"workshop_name_{name}", max_chars=60, width=280)
-        remember("workshop_limit", LIMITS, 1000)
-        limit = st.select_slider(t("workshop.limit"), LIMITS, key="workshop_limit", persist_state="session", width=320, help=t("workshop.limit_help"))
-    remember_several("workshop_ood", OOD, OOD[:3])
-    titles = {spec: set_name(spec) for spec in OOD}
-    ood = st.pills(
-        t("workshop.ood"), OOD, selection_mode="multi", format_func=titles.get, key="workshop_ood", persist_state="session", help=t("workshop.ood_help")
-    )
+        limit = choices.steps("workshop_limit", t("workshop.limit"), LIMITS, 1000, width=320, help=t("workshop.limit_help"))
+    ood = choices.several("workshop_ood", t("workshop.ood"), {spec: set_name(spec) for spec in OOD}, OOD[:3], help=t("workshop.ood_help"))
     if classes is None:
         return None
     return Plan(

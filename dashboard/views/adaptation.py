@@ -8,7 +8,7 @@ from core.adaptation.plan import plan_of
 from core.errors import InputError
 from dashboard import compute
 from dashboard.language import adaptation_name, class_name, corruption_name, explain, t
-from dashboard.parts import adapt_plan, adapt_result, foot, pictures
+from dashboard.parts import adapt_plan, adapt_result, choices, foot, pictures
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
@@ -218,9 +218,8 @@ def compared(kept, run):
     others = {other.id: _title(other) for other in kept if run is None or other.id != run.id}
     if not others:
         return None
-    remember("adapt_with", ("", *others), "")
     titles = {"": t("runs.with_none"), **others}
-    chosen = st.selectbox(t("adapt.with"), list(titles), format_func=titles.get, key="adapt_with", persist_state="session")
+    chosen = choices.select("adapt_with", t("adapt.with"), titles, "")
     other = next((one for one in kept if one.id == chosen), None)
     return read(other) if other else None
 
@@ -245,14 +244,8 @@ def replay(result, other):
                     st.button(t("adapt.stop"), icon=":material/pause:", key="adapt_stop", on_click=_play, args=(False, result.done))
                 else:
                     st.button(t("adapt.play"), icon=":material/replay:", key="adapt_play", on_click=_play, args=(True, result.done))
-                st.select_slider(
-                    t("adapt.speed"),
-                    SPEEDS,
-                    key="adapt_speed",
-                    format_func=lambda n: t("adapt.per_second", n=n),
-                    persist_state="session",
-                    width=220,
-                )
+                speeds = {n: t("adapt.per_second", n=n) for n in SPEEDS}
+                st.select_slider(t("adapt.speed"), SPEEDS, format_func=speeds.get, key="adapt_speed", persist_state="session", width=220)
                 st.slider(t("adapt.at"), 1, result.done, key="adapt_at", width=420)
         if playing and not st.session_state.get("adapt_playing"):
             st.rerun()  # the page stops redrawing itself
@@ -277,9 +270,8 @@ def before_and_after(settings, one, result):
         st.info(t("verdict.empty"), icon=":material/add_photo_alternate:")
         return
     domains = tuple(dict.fromkeys(("clean", *one.plan.corruptions)))
-    remember("adapt_domain", domains, one.plan.corruptions[-1])
     titles = {name: corruption_name(name) for name in domains}
-    domain = st.segmented_control(t("adapt.own_under"), domains, format_func=titles.get, required=True, key="adapt_domain", persist_state="session")
+    domain = choices.segments("adapt_domain", t("adapt.own_under"), titles, one.plan.corruptions[-1])
     done = tuple(len(lane["rows"]) for lane in one.document["methods"].values())
     source = compute.verdicts(settings.pack, [looks[chosen]], detector="consensus", keep=0.95)[0]
     found = compute.judged(one.name, done, chosen, domain, looks[chosen].seen)

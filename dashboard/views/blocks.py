@@ -6,10 +6,9 @@ from core.errors import InputError
 from dashboard import compute
 from dashboard.charts import blocks as charts
 from dashboard.language import set_name, t
-from dashboard.parts import foot, pictures
+from dashboard.parts import choices, foot, pictures
 from dashboard.parts.chart import picked, show, table
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
 from dashboard.parts.picture_view import enlarged
@@ -53,13 +52,9 @@ def controls(settings, choice):
     """Draw how to sort and which block to look into; another model starts at its own selected block. Returns: (sort, block)."""
     if st.session_state.setdefault("blocks_of", settings.pack) != settings.pack:
         st.session_state["blocks_of"], st.session_state["block"] = settings.pack, choice.selected
-    remember("sort", charts.SORTS, "depth")
-    remember("block", choice.blocks, choice.selected)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        sort = st.segmented_control(
-            t("blocks.sort"), charts.SORTS, format_func=lambda name: t(f"blocks.sort_{name}"), required=True, key="sort", persist_state="session"
-        )
-        block = st.selectbox(t("blocks.block"), choice.blocks, key="block", persist_state="session", help=t("blocks.block_help"), width=280)
+        sort = choices.segments("sort", t("blocks.sort"), {name: t(f"blocks.sort_{name}") for name in charts.SORTS}, "depth")
+        block = choices.select("block", t("blocks.block"), choice.blocks, choice.selected, help=t("blocks.block_help"), width=280)
     return sort, block
 
 
@@ -125,19 +120,16 @@ def overconfidence(settings, choice, block, looks):
 
 def pick_set(unknown):
     """Draw which unknown set to compare with. Returns: its name."""
-    remember("ood", unknown, unknown[0])
-    return st.selectbox(t("blocks.ood"), unknown, format_func=marked, key="ood", persist_state="session", width=280)
+    return choices.select("ood", t("blocks.ood"), {name: marked(name) for name in unknown}, unknown[0], width=280)
 
 
 @st.fragment
 def play(settings, choice, primary):
     """Take pictures apart and look at what each block notices; a new shuffle runs only this part again."""
     finding = st.container()
-    remember("tiles", TILES, 3)
-    remember("seed", SEEDS, 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        tiles = st.segmented_control(t("blocks.tiles"), TILES, format_func=lambda n: f"{n} × {n}", required=True, key="tiles", persist_state="session")
-        seed = st.number_input(t("blocks.seed"), SEEDS.start, SEEDS[-1], key="seed", persist_state="session", width=160, help=t("blocks.seed_help"))
+        tiles = choices.segments("tiles", t("blocks.tiles"), {n: f"{n} × {n}" for n in TILES}, 3)
+        seed = choices.number("seed", t("blocks.seed"), SEEDS, 0, width=160, help=t("blocks.seed_help"))
         st.button(t("blocks.again"), icon=":material/shuffle:", on_click=_again)
     ids = list(dict.fromkeys([primary, *beside(settings, primary)]))
     puzzles = {i: compute.puzzle(settings.pack, i, pictures.find(i), tiles=tiles, seed=seed) for i in ids}

@@ -7,10 +7,9 @@ from core.metrics import fpr
 from dashboard import compute
 from dashboard.charts import confidence as charts
 from dashboard.language import class_name, set_name, t
-from dashboard.parts import foot, pictures
+from dashboard.parts import choices, foot, pictures
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
 from dashboard.parts.picture_view import enlarged
@@ -53,32 +52,16 @@ def main():
 def controls(settings):
     """Draw what to compare and how to look at it. Returns: (set or None, form, axis, percent, length)."""
     unknown = [name for name in settings.facts["sets"] if name != "jigsaw"]
-    remember("form", charts.FORMS, "histogram")
-    remember("axis", charts.AXES, "nines")
-    remember("level", LEVELS, 90.0)
-    remember("length", LENGTHS, "kept")
-    if unknown:
-        remember("ood", unknown, unknown[0])
     forms, axes = ({name: t(f"confidence.{kind}_{name}") for name in names} for kind, names in (("form", charts.FORMS), ("axis", charts.AXES)))
     lengths, percents = {name: t(f"confidence.length_{name}") for name in LENGTHS}, {level: f"{level:g} %" for level in LEVELS}
     names = {name: marked(name) for name in unknown}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        ood = st.selectbox(t("confidence.ood"), unknown, format_func=names.get, key="ood", persist_state="session", width=220) if unknown else None
-        form = st.segmented_control(t("confidence.form"), charts.FORMS, format_func=forms.get, required=True, key="form", persist_state="session")
-        axis = st.segmented_control(
-            t("confidence.axis"), charts.AXES, format_func=axes.get, required=True, key="axis", persist_state="session", help=t("confidence.axis_help")
-        )
+        ood = choices.select("ood", t("confidence.ood"), names, unknown[0], width=220) if unknown else None
+        form = choices.segments("form", t("confidence.form"), forms, "histogram")
+        axis = choices.segments("axis", t("confidence.axis"), axes, "nines", help=t("confidence.axis_help"))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        level = st.select_slider(t("confidence.level"), LEVELS, format_func=percents.get, key="level", persist_state="session", width=300)
-        length = st.segmented_control(
-            t("confidence.length"),
-            LENGTHS,
-            format_func=lengths.get,
-            required=True,
-            key="length",
-            persist_state="session",
-            help=t("confidence.length_help"),
-        )
+        level = choices.steps("level", t("confidence.level"), percents, 90.0, width=300)
+        length = choices.segments("length", t("confidence.length"), lengths, "kept", help=t("confidence.length_help"))
     return ood, form, axis, level, length
 
 
@@ -155,11 +138,8 @@ def sweep(pack, ood, axis, length):
     """Let a threshold on confidence decide: what it keeps, before and after. Moving it runs only this part again."""
     data = compute.confidences(pack, raw=length == "paper")
     found = st.container()
-    remember("least", THRESHOLDS, 90.0)
     labels = {value: f"{value:g} %" for value in THRESHOLDS}
-    threshold = st.select_slider(
-        t("confidence.threshold"), THRESHOLDS, format_func=labels.get, key="least", persist_state="session", help=t("confidence.threshold_help")
-    )
+    threshold = choices.steps("least", t("confidence.threshold"), labels, 90.0, help=t("confidence.threshold_help"))
     unknown = ood or ("jigsaw" if "jigsaw" in data.passes["before"] else None)
     finding = told_at(data, unknown, threshold)
     found.header(finding)

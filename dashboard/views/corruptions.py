@@ -11,12 +11,11 @@ from dashboard.charts import corruptions as charts
 from dashboard.charts.corruptions import mark_of
 from dashboard.charts.detector import LINES
 from dashboard.language import class_name, corruption_name, t
-from dashboard.parts import foot, pictures
+from dashboard.parts import choices, foot, pictures
 from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.corrupted import CLEAN, alt
 from dashboard.parts.decide import controls, say
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
 from dashboard.parts.picture_view import enlarged
@@ -91,15 +90,10 @@ def main():
 
 def focus():
     """Draw which corruption and which severity the page looks at, and the seed. Returns: (corruption, severity, seed)."""
-    remember("corruption", NAMES, NAMES[0])
-    remember("severity", SEVERITIES, 5)
-    remember("draw", SEEDS, 0)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        severity = st.segmented_control(t("corruptions.severity"), SEVERITIES, required=True, key="severity", persist_state="session")
-        corruption = st.selectbox(
-            t("corruptions.corruption"), NAMES, format_func=titles().get, key="corruption", persist_state="session", help=t("corruptions.pick"), width=280
-        )
-        seed = st.number_input(t("corruptions.seed"), SEEDS[0], SEEDS[-1], key="draw", persist_state="session", help=t("corruptions.seed_help"), width=160)
+        severity = choices.segments("severity", t("corruptions.severity"), SEVERITIES, 5)
+        corruption = choices.select("corruption", t("corruptions.corruption"), titles(), NAMES[0], help=t("corruptions.pick"), width=280)
+        seed = choices.number("draw", t("corruptions.seed"), SEEDS, 0, help=t("corruptions.seed_help"), width=160)
     return corruption, severity, seed
 
 
@@ -200,10 +194,9 @@ def enlarged_cell(case, corruption, severity, keep):
 def gallery(case, corruption, severity):
     """Draw all corruptions at one severity, or one corruption at all severities, each with its answer."""
     heading = st.container()
-    remember("view", VIEWS, "severity")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         ways = {view: t(f"corruptions.view_{view}") for view in VIEWS}
-        view = st.segmented_control(t("corruptions.view"), VIEWS, format_func=ways.get, required=True, key="view", persist_state="session")
+        view = choices.segments("view", t("corruptions.view"), ways, "severity")
         if view == "severity":
             st.session_state["severity_too"] = severity
             st.segmented_control(t("corruptions.severity"), SEVERITIES, required=True, key="severity_too", on_change=_same, args=("severity",))
@@ -242,9 +235,8 @@ def gallery_finding(case, view, cells):
 def ladders(settings, case, corruption, keep):
     """Draw confidence and p-value against severity: of one corruption, or the mean of each group."""
     heading = st.container()
-    remember("curves", CURVES, "one")
     ways = {way: t(f"corruptions.curves_{way}") for way in CURVES}
-    way = st.segmented_control(t("corruptions.curves"), CURVES, format_func=ways.get, required=True, key="curves", persist_state="session")
+    way = choices.segments("curves", t("corruptions.curves"), ways, "one")
     words = {"severity": t("corruptions.severity_axis"), "clean": corruption_name(CLEAN), "confidence": t("confidence.confidence")}
     words |= {"p": t("corruptions.p_axis"), "level": t("corruptions.level", level=f"{100 - keep:g}")}
     if way == "one":

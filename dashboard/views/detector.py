@@ -12,7 +12,7 @@ from core.metrics import CONVENTIONS
 from dashboard import compute
 from dashboard.charts import detector as charts
 from dashboard.language import class_name, detector_name, explain, t
-from dashboard.parts import foot, pictures, sets, stream
+from dashboard.parts import choices, foot, pictures, sets, stream
 from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, remember_several, to_page
@@ -115,15 +115,13 @@ def main():
 
 def controls(names, brought):
     """Draw what is compared on which set, and by which convention. Returns: (set or None, detectors, the one in focus, convention)."""
-    if names:  # puzzles come first in a pack; they are no real unknown pictures, so they are not what the page starts with
-        remember("ood", names, names[min(1, len(names) - 1)])
     compared = remember_several("detectors", tuple(DETECTORS), COMPARED)
-    remember("convention", tuple(CONVENTIONS), "id_positive")
     titles = {name: detector_name(name) for name in DETECTORS}
     first, second = st.columns(2, gap="large")
     with first:
         labels = {name: f"◆ {sets.title(name, brought.get(name))}" for name in names}
-        ood = st.selectbox(t("detect.ood"), names, format_func=labels.get, key="ood", persist_state="session") if names else None
+        # puzzles come first in a pack; they are no real unknown pictures, so they are not what the page starts with
+        ood = choices.select("ood", t("detect.ood"), labels, names[min(1, len(names) - 1)]) if names else None
     listed = ", ".join(map(titles.get, compared)) or "–"
     with st.popover(t("detect.compared", names=listed), icon=":material/stacked_line_chart:", key="compare"):
         which = t("detect.compared_which", n=AT_MOST)
@@ -135,13 +133,10 @@ def controls(names, brought):
     if not compared:
         st.caption(t("detect.compared_empty", name=detector_name(DEFAULT)))
         compared = [DEFAULT]
-    remember("focus", tuple(compared), compared[0])
     conventions = {name: t(f"detect.convention_{name}") for name in CONVENTIONS}
     with second:
-        focus = st.selectbox(t("detect.focus"), compared, format_func=titles.get, key="focus", persist_state="session", help=t("detect.focus_help"))
-    convention = st.segmented_control(
-        t("detect.convention"), tuple(CONVENTIONS), format_func=conventions.get, required=True, key="convention", persist_state="session"
-    )
+        focus = choices.select("focus", t("detect.focus"), {name: titles[name] for name in compared}, compared[0], help=t("detect.focus_help"))
+    convention = choices.segments("convention", t("detect.convention"), conventions, "id_positive")
     st.caption(t(f"detect.says_{convention}"))
     return ood, tuple(compared), focus, convention
 
@@ -230,7 +225,7 @@ def score_chart(context, line, keep, finding):
     of = (context.settings.pack, context.ood, context.focus)
     if st.session_state.setdefault("range_of", of) != of:
         st.session_state["range_of"], st.session_state["range"] = of, -1
-    remember("range", (-1, *filled), -1)
+    remember("range", (-1, *filled), -1)  # the chart above shows it too
     key = f"score_chart_{st.session_state.setdefault('score_clicks', 0)}"
 
     def clicked():
@@ -248,9 +243,8 @@ def score_chart(context, line, keep, finding):
     st.markdown(f"**{title}**")
     numbers = table("range_from range_to known_pictures unknown_pictures", rows)
     show(figure, alt=f"{title}. {finding}", table=numbers, key=key, on_select=clicked, selection_mode="points")
-    labels = {k: t("detect.range", low=f"{edges[k]:.4g}", high=f"{edges[k + 1]:.4g}", known=counts[0][k], unknown=counts[1][k]) for k in filled}
-    labels[-1] = t("detect.range_none")
-    k = st.selectbox(t("detect.range_label"), (-1, *filled), format_func=labels.get, key="range", persist_state="session", help=t("detect.range_help"))
+    ranges = {k: t("detect.range", low=f"{edges[k]:.4g}", high=f"{edges[k + 1]:.4g}", known=counts[0][k], unknown=counts[1][k]) for k in filled}
+    k = choices.select("range", t("detect.range_label"), {-1: t("detect.range_none"), **ranges}, -1, help=t("detect.range_help"))
     return None if k < 0 else (edges, k)
 
 

@@ -10,10 +10,10 @@ from core.errors import InputError
 from dashboard import compute
 from dashboard.charts import detector as charts
 from dashboard.language import detector_name, explain, set_name, t
-from dashboard.parts import foot
+from dashboard.parts import choices, foot
 from dashboard.parts.chart import show
 from dashboard.parts.frame import frame
-from dashboard.parts.link import remember, to_page
+from dashboard.parts.link import to_page
 from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
 from dashboard.parts.person import forget_button, owner
 from dashboard.parts.text import plain
@@ -53,12 +53,10 @@ def main():
 
 def pick(names):
     """Draw which run is looked at and which it is compared with. Returns: (id, id or None)."""
-    remember("run", tuple(names), next(iter(names)))
-    remember("with", ("", *names), "")
     left, right = st.columns(2, gap="medium")
-    first = left.selectbox(t("runs.run"), list(names), format_func=names.get, key="run", persist_state="session")
+    first = choices.select("run", t("runs.run"), names, next(iter(names)), on=left)
     others = {"": t("runs.with_none"), **names}
-    second = right.selectbox(t("runs.with"), list(others), format_func=others.get, key="with", persist_state="session")
+    second = choices.select("with", t("runs.with"), others, "", on=right)
     return first, second if second != first else None
 
 

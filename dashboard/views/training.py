@@ -15,11 +15,11 @@ from dashboard.charts import training as charts
 from dashboard.charts.confidence import AXES
 from dashboard.charts.detector import LINES, roc
 from dashboard.language import class_name, detector_name, explain, method_name, set_name, t
-from dashboard.parts import foot, own, pictures
+from dashboard.parts import choices, foot, own, pictures
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.families import families, family_key, family_titles, member_title, members
 from dashboard.parts.frame import Frame, frame
-from dashboard.parts.link import remember, remember_several, to_page
+from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
 from dashboard.parts.picture_view import enlarged
@@ -102,9 +102,8 @@ def pick_family(settings, found):
         st.session_state["family_of"] = settings.pack
         if own in found:
             st.session_state["family"] = own
-    remember("family", tuple(found), default)
     titles = family_titles(found)
-    key = st.selectbox(t("training.family"), list(found), format_func=titles.get, key="family", persist_state="session", help=t("training.family_help"))
+    key = choices.select("family", t("training.family"), titles, default, help=t("training.family_help"))
     if settings.pack not in found[key]:
         st.caption(t("training.others"))
     return found[key]
@@ -115,9 +114,7 @@ def pick_methods(family):
     every = members(family)
     titles = {member: member_title(family, member) for member in every}
     default = tuple(every)[:AT_MOST]
-    chosen = remember_several("methods", tuple(every), default)
-    which = t("training.methods")
-    st.pills(which, list(every), selection_mode="multi", format_func=titles.get, key="methods", persist_state="session", help=t("training.methods_help"))
+    chosen = choices.several("methods", t("training.methods"), titles, default, help=t("training.methods_help"))
     if len(chosen) < 2:
         st.caption(t("training.too_few"))
         chosen = default
@@ -144,9 +141,8 @@ def context_of(family, chosen, row):
     if not shared:
         st.info(t("training.no_sets"), icon=":material/folder_off:")
         return None
-    remember("ood", shared, next((s for s in shared if s != "jigsaw"), shared[0]))
     labels = {name: f"◆ {set_name(name)}" for name in shared}
-    ood = row.selectbox(t("confidence.ood"), shared, format_func=labels.get, key="ood", persist_state="session", width=220)
+    ood = choices.select("ood", t("confidence.ood"), labels, next((s for s in shared if s != "jigsaw"), shared[0]), width=220, on=row)
     places = list(members(family))
     lines = tuple(LINES[places.index(member) % len(LINES)] for member in able)
     return Context(able, {member: member_title(family, member) for member in able}, facts, shared, ood, lines)
@@ -154,13 +150,9 @@ def context_of(family, chosen, row):
 
 def forms():
     """Draw how the distributions are shown. Returns: (form, axis)."""
-    remember("spread", charts.FORMS, "histogram")
-    remember("scale", AXES, "percent")
     form_titles, axis_titles = ({name: t(f"confidence.{kind}_{name}") for name in names} for kind, names in (("form", charts.FORMS), ("axis", AXES)))
-    form = st.segmented_control(t("confidence.form"), charts.FORMS, format_func=form_titles.get, required=True, key="spread", persist_state="session")
-    axis = st.segmented_control(
-        t("confidence.axis"), AXES, format_func=axis_titles.get, required=True, key="scale", persist_state="session", help=t("confidence.axis_help")
-    )
+    form = choices.segments("spread", t("confidence.form"), form_titles, "histogram")
+    axis = choices.segments("scale", t("confidence.axis"), axis_titles, "percent", help=t("confidence.axis_help"))
     return form, axis
 
 
@@ -210,11 +202,8 @@ def shift_sentence(context, numbers):
 def roc_curves(context):
     """Draw the methods' ROC curves by one detector. Returns: (detector, {id: Bench}), or None where the detector cannot be had."""
     place = st.container()
-    remember("scored_by", tuple(DETECTORS), "msp")
     titles = {name: detector_name(name) for name in DETECTORS}
-    detector = st.selectbox(
-        t("training.detector"), list(DETECTORS), format_func=titles.get, key="scored_by", persist_state="session", width=280, help=t("training.detector_help")
-    )
+    detector = choices.select("scored_by", t("training.detector"), titles, "msp", width=280, help=t("training.detector_help"))
     try:
         with st.spinner(t("detect.scoring")):
             benches = {m: compute.by_one(name, detector) for m, name in context.packs.items()}
@@ -246,14 +235,10 @@ def roc_curves(context):
 def every_set(context, detector, benches):
     """Draw a table of all sets, and say on how many of them each method is better than the baseline."""
     place = st.container()
-    remember("baseline", tuple(context.packs), "mixup" if "mixup" in context.packs else context.first)
-    remember("counted", tuple(CONVENTIONS), "odin_grid")
     conventions = {name: t(f"detect.convention_{name}") for name in CONVENTIONS}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        baseline = st.selectbox(t("training.baseline"), list(context.packs), format_func=context.titles.get, key="baseline", persist_state="session", width=280)
-        convention = st.segmented_control(
-            t("detect.convention"), tuple(CONVENTIONS), format_func=conventions.get, required=True, key="counted", persist_state="session"
-        )
+        baseline = choices.select("baseline", t("training.baseline"), context.titles, "mixup" if "mixup" in context.packs else context.first, width=280)
+        convention = choices.segments("counted", t("detect.convention"), conventions, "odin_grid")
     st.caption(t(f"detect.says_{convention}"))
     measured = {m: compute.figures(bench, convention, detectors=(detector,))[detector] for m, bench in benches.items()}
     found = {m: {s: rows[s] for s in context.sets} for m, rows in measured.items()}
@@ -336,24 +321,15 @@ def mixer(context):
     if pictures.primary() is None:
         pictures.choose(ids[0])
     pictures.remember_in_link()
-    remember("mix", compute.SHARES, 0.5)
     remember("eps", EPS, 8)
-    remember("attacked", tuple(context.packs), attacked_default)
     left, middle, right = st.columns(3, gap="large")
     with left:
         labels = {share: f"{share:.2f}" for share in compute.SHARES}
-        share = st.select_slider(t("training.mix"), compute.SHARES, format_func=labels.get, key="mix", persist_state="session", help=t("training.mix_help"))
+        share = choices.steps("mix", t("training.mix"), labels, 0.5, help=t("training.mix_help"))
     with middle:
         eps = st.slider(t("training.eps"), EPS.start, EPS[-1], key="eps", persist_state="session", help=t("training.eps_help"))
     with right:
-        attacked = st.selectbox(
-            t("training.attacked"),
-            list(context.packs),
-            format_func=context.titles.get,
-            key="attacked",
-            persist_state="session",
-            help=t("training.attacked_help"),
-        )
+        attacked = choices.select("attacked", t("training.attacked"), context.titles, attacked_default, help=t("training.attacked_help"))
     strip(ids)
     primary = pictures.primary()
     look = look_at(Frame(context.packs[attacked], context.facts[attacked]), [primary]).get(primary)

@@ -12,10 +12,9 @@ from core.trust import MAPS, REPORT, outcome
 from dashboard import compute
 from dashboard.charts import trust as charts
 from dashboard.language import corruption_name, explain, set_name, t
-from dashboard.parts import foot
+from dashboard.parts import choices, foot
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.frame import frame, load
-from dashboard.parts.link import remember
 from dashboard.parts.trust_corrupted import under_corruptions
 
 RISKS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0)  # percent of what the machine decides that may be wrong
@@ -47,11 +46,8 @@ def calibration(trust):
     right = trust.logits.argmax(1) == trust.labels
     st.markdown(t("trust.accuracy", accuracy=percent(right.mean()), n=len(right)))
     head = st.container()
-    remember("bins", BINNINGS, "width")
     ways = {name: t(f"trust.bins_{name}") for name in BINNINGS}
-    binning = st.segmented_control(
-        t("trust.bins"), BINNINGS, format_func=ways.get, required=True, key="bins", persist_state="session", help=t("trust.bins_help", n=BINS)
-    )
+    binning = choices.segments("bins", t("trust.bins"), ways, "width", help=t("trust.bins_help", n=BINS))
     found = trust.calibrated(binning=binning)
     eces = {name: percent(found[name]["ece"]) for name in MAPS}
     finding = t(f"trust.ece_{direction(found)}", before=eces["before"], temperature=f"{trust.temperature:.2f}", temperature_ece=eces["temperature"])
@@ -126,25 +122,17 @@ def hand_off(settings, trust):
 def controls(trust):
     """Draw how much may be wrong, who is asked and what is assumed. Returns: (score, risk, share, unknown set or None), fractions."""
     scores = [name for name in SCORES if name in trust.scores]
-    remember("risk", RISKS, 1.0)
-    remember("handoff", scores, scores[0])
-    risk = st.select_slider(
-        t("trust.risk"), RISKS, format_func={r: f"{r:g} %" for r in RISKS}.get, key="risk", persist_state="session", help=t("trust.risk_help")
-    )
+    risk = choices.steps("risk", t("trust.risk"), {r: f"{r:g} %" for r in RISKS}, 1.0, help=t("trust.risk_help"))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         titles = {name: t(f"trust.score_{name}") for name in scores}
-        score = st.selectbox(t("trust.score"), scores, format_func=titles.get, key="handoff", persist_state="session", help=t("trust.score_help"), width=320)
+        score = choices.select("handoff", t("trust.score"), titles, scores[0], help=t("trust.score_help"), width=320)
         share, ood = 0.0, None
         if trust.unknown:
-            remember("unknown", SHARES, 5.0)
             labels = {value: f"{value:g} %" for value in SHARES}
-            share = st.select_slider(
-                t("trust.share"), SHARES, format_func=labels.get, key="unknown", persist_state="session", help=t("trust.share_help"), width=260
-            )
+            share = choices.steps("unknown", t("trust.share"), labels, 5.0, help=t("trust.share_help"), width=260)
             sets = [ALL, *trust.unknown]
-            remember("of", sets, ALL)
             names = {name: t("trust.all_sets") if name == ALL else set_name(name) for name in sets}
-            ood = st.selectbox(t("trust.of"), sets, format_func=names.get, key="of", persist_state="session", width=240, help=t("trust.of_help"))
+            ood = choices.select("of", t("trust.of"), names, ALL, width=240, help=t("trust.of_help"))
     return score, risk / 100, share / 100, None if ood == ALL else ood
 
 
