@@ -1,6 +1,6 @@
 """One picture as found, and what every source of pictures does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,19 @@ class Source:
     @property
     def facts(self):
         return {"name": self.name, "pictures": len(self)}
+
+
+class Picked(Source):
+    """Some pictures of a source under names of their own. Args: rows: which, in this order; names: of each."""
+
+    def __init__(self, source, rows, names):
+        self._source, self._rows, self._names = source, rows, names
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, i):
+        return replace(self._source[self._rows[i]], name=self._names[i])
 
 
 def empty(name):

@@ -13,7 +13,7 @@ import torch
 from core.device import pick_device
 from core.errors import InputError
 from core.evaluation import least_plausible
-from core.images.item import Source
+from core.images.item import Picked
 from core.images.preprocess import Preprocessing
 from core.images.sources import open_source, read, source_id
 from core.jobs import Stopped
@@ -300,25 +300,13 @@ def _known(source, rows, preprocessing, classes, *, stop):
 
     Raises: InputError for too few pictures, or labels that the network has no output for.
     """
-    batch = read(_Rows(source, sorted(rows)), preprocessing, progress=lambda *_: _halt(stop))
+    inorder = sorted(rows)  # how it is read fastest
+    batch = read(Picked(source, inorder, tuple(map(str, inorder))), preprocessing, progress=lambda *_: _halt(stop))
     _need(batch, source.name)
     place = {name: i for i, name in enumerate(batch.names)}
     order = [place[str(row)] for row in rows if str(row) in place]
     labels = _labels(batch.labels[order], source, classes)
     return replace(batch, images=batch.images[order], labels=labels, names=tuple(batch.names[i] for i in order), domains=tuple(batch.domains[i] for i in order))
-
-
-class _Rows(Source):
-    """Some rows of a source, in the order in which it is read fastest; each item is named by its row."""
-
-    def __init__(self, source, rows):
-        self._source, self._rows = source, rows
-
-    def __len__(self):
-        return len(self._rows)
-
-    def __getitem__(self, i):
-        return replace(self._source[self._rows[i]], name=str(self._rows[i]))
 
 
 def _labels(labels, source, classes):

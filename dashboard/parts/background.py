@@ -74,12 +74,13 @@ class Kept:
         job.report(len(tasks), len(tasks))
 
 
-def progress(work, *, key, words):
-    """Draw how far work has come, and the way to end it. Args: key: of the button; words: what it does."""
-    job = work.job
-    seconds = time.monotonic() - work.started
-    alike = job.done and len(work.keys) == 1  # pieces of work differ too much to say from one how long another takes
-    left = t("detect.bring_left", seconds=f"{seconds * (job.total - job.done) / job.done:.0f}") if alike else ""
+def progress(job, started, *, key, words, alike=True):
+    """Draw how far work has come, and the way to end it.
+
+    Args: started: by the monotonic clock; key: of the button; words: what it does; alike: whether its first part tells how long the rest will take.
+    """
+    seconds = time.monotonic() - started
+    left = t("detect.bring_left", seconds=f"{seconds * (job.total - job.done) / job.done:.0f}") if alike and job.done else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(min(job.done / max(job.total, 1), 1.0), f"{words} {left}")
         if st.button(t("detect.bring_cancel"), icon=":material/close:", key=key, disabled=job.stop.is_set()):

@@ -7,7 +7,6 @@ import streamlit as st
 from core.errors import InputError
 from core.packs import describe, own_folder
 from dashboard import compute, making
-from dashboard.language import explain
 from dashboard.parts.presence import hold
 
 LINKED = 6  # of each kind that a session shows and its link carries
@@ -30,20 +29,6 @@ def start(kind, arguments):
 def add(kind, name):
     """Make a training or a build one of this session's; the oldest beyond `LINKED` is no longer shown."""
     st.session_state[f"{kind}s"] = [name, *names(kind)][:LINKED]
-
-
-def attempt(action, *arguments):
-    """Carry out what writes to the disk, in a callback: what keeps it from being done is said by `refusal` then."""
-    try:
-        action(*arguments)
-    except InputError as error:
-        st.session_state["refusal"] = error
-
-
-def refusal():
-    """Say what kept the last `attempt` from being done, if anything did."""
-    if error := st.session_state.pop("refusal", None):
-        st.error(explain(error), icon=":material/save_as:")
 
 
 def mine(kind):

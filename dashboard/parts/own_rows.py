@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard.language import explain, t
 from dashboard.parts import own
+from dashboard.parts.attempt import attempt
 
 
 def rows(kind, draw):
@@ -50,8 +51,8 @@ def row(one, held, title, *, running, outcome, more=None):
             if more is not None:
                 more()
         else:
-            st.button(t("own.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=own.attempt, args=(held.resume, one))
-        st.button(t("own.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=own.attempt, args=(held.remove, one))
+            st.button(t("own.resume"), icon=":material/resume:", key=f"{key}_resume", on_click=attempt, args=(held.resume, one))
+        st.button(t("own.remove"), icon=":material/delete:", key=f"{key}_remove", on_click=attempt, args=(held.remove, one))
 
 
 def left(one):

@@ -44,17 +44,6 @@ class Presence:
                 self._watching = True
                 threading.Thread(target=self._watch, name="presence", daemon=True).start()
 
-    def let_go(self, key):
-        """Forget something without ending it."""
-        with self._lock:
-            self._held.pop(key, None)
-
-    def sessions(self, key):
-        """Return the sessions that hold something and are still there."""
-        with self._lock:
-            by = list(self._held[key].by) if key in self._held else []
-        return [session for session in by if self._is_here(session)]
-
     def crowd(self, kind):
         """Return how many things of a kind some page has drawn within `RECENT` seconds."""
         now = time.monotonic()

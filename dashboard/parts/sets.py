@@ -9,16 +9,17 @@ import threading
 import time
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import streamlit as st
 
 from core import jobs
 from core.errors import InputError
 from core.images import toybox
-from core.images.item import Item, Source
-from dashboard.language import explain, set_name, t
-from dashboard.parts import pictures
+from core.images.item import Item, Picked
+from dashboard.language import set_name, t
+from dashboard.parts import background, pictures
+from dashboard.parts.attempt import attempt, refusal
 from dashboard.parts.picker import SHAPES
 from dashboard.parts.text import plain
 
@@ -127,8 +128,8 @@ def bring(pack_name, facts, loaded, brought, *, gone=False):
                 icon=":material/play_arrow:",
                 key="bring_start",
                 disabled=full,
-                on_click=_measure_source,
-                args=(pack_name, loaded, spec, size),
+                on_click=attempt,
+                args=(_measure_source, pack_name, loaded, spec, size),
             )
         with right:
             folder = st.toggle(t("detect.bring_folder"), key="bring_folder")
@@ -149,8 +150,7 @@ def bring(pack_name, facts, loaded, brought, *, gone=False):
             )
         if full:
             st.caption(t("detect.bring_full", n=AT_ONCE))
-        with suppress(KeyError):
-            st.error(st.session_state.pop("bring_error"), icon=":material/error:")
+        refusal()
 
 
 def title(name, bring=None):
@@ -171,7 +171,7 @@ def measure(job, loaded, source, names):
 
     parts, ids, unreadable = [], [], []
     job.report(0, len(names))
-    for batch in batches(_Named(source, names), loaded.preprocessing, size=BATCH):
+    for batch in batches(Picked(source, range(len(names)), names), loaded.preprocessing, size=BATCH):
         if len(batch.images):
             parts.append(loaded.probe(batch.images, perturb=perturbation(loaded.preprocessing)))
         ids += batch.names
@@ -180,19 +180,6 @@ def measure(job, loaded, source, names):
     if not parts:
         raise InputError("None of these files is a picture that can be read.", key="source.unreadable")
     return Measured(concatenate(parts), tuple(ids), tuple(unreadable))
-
-
-class _Named(Source):
-    """The first pictures of a source, each under the name that the dashboard knows it by."""
-
-    def __init__(self, source, names):
-        self._source, self._names = source, names
-
-    def __len__(self):
-        return len(self._names)
-
-    def __getitem__(self, i):
-        return replace(self._source[i], name=self._names[i])
 
 
 def start(pack_name, loaded, spec, source, names):
@@ -226,11 +213,8 @@ def _offered(facts):
 
 
 def _measure_source(pack_name, loaded, spec, size):
-    try:
-        source = pictures.source(spec)
-        start(pack_name, loaded, spec, source, tuple(f"{spec}/{i}" for i in range(min(size, len(source)))))
-    except InputError as error:
-        st.session_state["bring_error"] = explain(error)
+    source = pictures.source(spec)
+    start(pack_name, loaded, spec, source, tuple(f"{spec}/{i}" for i in range(min(size, len(source)))))
 
 
 def _measure_own(pack_name, loaded, files):
@@ -252,13 +236,8 @@ def _progress(one):
     job = one.job
     if not job.running:
         st.rerun()
-    seconds = time.monotonic() - one.started
-    left = t("detect.bring_left", seconds=f"{seconds * (one.total - job.done) / job.done:.0f}") if job.done else ""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        text = t("detect.bring_progress", name=set_name(one.spec) if one.spec != OWN_NAME else t("detect.bring_yours"), done=job.done, total=one.total)
-        st.progress(min(job.done / max(one.total, 1), 1.0), f"{text} {left}")
-        if st.button(t("detect.bring_cancel"), icon=":material/close:", key=f"cancel_{one.id}", disabled=job.stop.is_set()):
-            job.stop.set()
+    name = set_name(one.spec) if one.spec != OWN_NAME else t("detect.bring_yours")
+    background.progress(job, one.started, key=f"cancel_{one.id}", words=t("detect.bring_progress", name=name, done=job.done, total=one.total))
 
 
 def _outcome(one):
@@ -269,9 +248,4 @@ def _outcome(one):
             st.caption(t("detect.bring_unreadable", n=len(one.job.result.unreadable), names=names))
         return
     remember_in_link()  # it may have ended since the link was written
-    if one.job.stopped:
-        st.info(t("detect.bring_stopped"), icon=":material/cancel:")
-    elif one.job.error:
-        st.error(explain(one.job.error), icon=":material/error:")
-    else:
-        st.error(t("detect.bring_failed"), icon=":material/error:")
+    background.ended(one.job)

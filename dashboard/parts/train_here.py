@@ -14,6 +14,7 @@ from dashboard import compute
 from dashboard.charts.curves import training_curves
 from dashboard.language import method_name, set_name, t
 from dashboard.parts import choices, foot, own, own_rows
+from dashboard.parts.attempt import attempt, refusal
 from dashboard.parts.chart import show, table
 
 PICTURES, WIDTHS, EPOCHS, SEEDS = (500, 1000, 2000, 4000, 8000), (8, 16), range(1, 21), range(100)
@@ -32,7 +33,7 @@ def train_here():
     mine = own.mine("training")
     st.header(_finding(mine))
     st.markdown(t("live.intro"))
-    own.refusal()
+    refusal()
     _form(any(one.busy for one in mine))
     own_rows.rows("training", _curves)
 
@@ -66,7 +67,7 @@ def _form(busy):
             words += ["--eps", f"{step / 255:.6f}"]
     arguments = ["train", *words, *FIXED, *(word for name in SETS for word in ("--ood", f"{name}=toybox:{name}"))]
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.button(t("live.start"), icon=":material/play_arrow:", key="live_start", disabled=busy, on_click=own.attempt, args=(own.start, "training", arguments))
+        st.button(t("live.start"), icon=":material/play_arrow:", key="live_start", disabled=busy, on_click=attempt, args=(own.start, "training", arguments))
         if busy:
             st.caption(t("live.busy"))
     foot.on_command_line(t("live.command"), command_line([*arguments, "--out", "my_pack"]), caption=t("live.own"))

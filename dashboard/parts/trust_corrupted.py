@@ -75,4 +75,5 @@ def _progress(work):
     """Draw how far the work has come, twice a second until it ends; then the whole page is drawn anew."""
     if not work.job.running:
         st.rerun()
-    background.progress(work, key="trust_cancel", words=t("trust.progress", severity=work.job.doing, n=len(COMMON)))
+    words = t("trust.progress", severity=work.job.doing, n=len(COMMON))
+    background.progress(work.job, work.started, key="trust_cancel", words=words)

@@ -91,7 +91,9 @@ def _section(asked, look, verdict, chosen, work):
     _map(asked, look, class_name(verdict.class_name), chosen, found[chosen.method])
     if work is not None and work.job.running:
         doing = work.job.doing
-        background.progress(work, key="why_cancel", words=explanation_name(doing) if doing in EXPLANATIONS else t(f"why.doing_{doing}"))
+        words = explanation_name(doing) if doing in EXPLANATIONS else t(f"why.doing_{doing}")
+        alike = len(work.keys) == 1  # pieces of work differ too much to say from one how long another takes
+        background.progress(work.job, work.started, key="why_cancel", words=words, alike=alike)
     elif work is not None:
         background.ended(work.job)
         st.button(t("why.again"), icon=":material/refresh:", key="why_again", on_click=st.session_state.pop, args=("why_work", None))

@@ -9,6 +9,7 @@ from core.errors import InputError
 from dashboard import compute
 from dashboard.language import adaptation_name, class_name, corruption_name, explain, t
 from dashboard.parts import adapt_plan, adapt_result, choices, foot, pictures
+from dashboard.parts.attempt import attempt, refusal
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
@@ -60,20 +61,15 @@ def buttons(plan, one):
     """Draw what can be done: start; pause, step and cancel while it runs are drawn with it."""
     busy = one is not None and one.busy
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.button(t("adapt.start"), icon=":material/play_arrow:", key="adapt_start", disabled=busy or plan is None, on_click=start, args=(plan,))
+        st.button(t("adapt.start"), icon=":material/play_arrow:", key="adapt_start", disabled=busy or plan is None, on_click=attempt, args=(start, plan))
         if busy:
             st.caption(t("adapt.busy"))
-    if error := st.session_state.pop("adapt_refused", None):
-        st.warning(explain(error), icon=":material/hourglass_top:")
+    refusal()
 
 
 def start(plan):
-    """Start a run, which becomes the one that is shown. Where the server has no room for it, the page says so."""
-    try:
-        st.session_state["adaptation"] = compute.adaptations().start(plan, owner())
-    except InputError as error:
-        st.session_state["adapt_refused"] = error
-        return
+    """Start a run, which becomes the one that is shown. Raises: InputError where the server has no room for it."""
+    st.session_state["adaptation"] = compute.adaptations().start(plan, owner())
     for key in ("adapt_at", "adapt_playing"):
         st.session_state.pop(key, None)
 
@@ -210,7 +206,7 @@ def interrupted(document, plan):
     """Say how far a run came whose server died, and offer to start it again."""
     done = max(len(lane["rows"]) for lane in document["methods"].values())
     st.warning(t("adapt.interrupted", done=done, batches=document["batches"]), icon=":material/power_off:")
-    st.button(t("adapt.again"), icon=":material/restart_alt:", key="adapt_again", on_click=start, args=(plan,))
+    st.button(t("adapt.again"), icon=":material/restart_alt:", key="adapt_again", on_click=attempt, args=(start, plan))
 
 
 def compared(kept, run):

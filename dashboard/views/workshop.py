@@ -9,6 +9,7 @@ from core.provenance import command_line
 from dashboard import making
 from dashboard.language import class_name, explain, set_name, t
 from dashboard.parts import foot, own, own_rows, workshop_steps
+from dashboard.parts.attempt import attempt, refusal
 from dashboard.parts.chart import table
 from dashboard.parts.frame import frame
 from dashboard.parts.picture_view import enlarged
@@ -22,7 +23,7 @@ def main():
     plan = workshop_steps.plan_form()
     if plan is not None:
         check(plan)
-    own.refusal()
+    refusal()
     made()
     foot.how(t("workshop.why_title"), (t("workshop.why"),))
     foot.ways("workshop")
@@ -100,7 +101,7 @@ def _build(plan, found):
     """Draw the button that builds, and the command that does the same."""
     sure = not found.doubtful or st.checkbox(t("workshop.anyway"), key="workshop_anyway")
     arguments = [*plan.arguments(), *["--anyway"] * found.doubtful]
-    st.button(t("workshop.build"), icon=":material/construction:", key="workshop_build", disabled=not sure, on_click=own.attempt, args=(_start, arguments))
+    st.button(t("workshop.build"), icon=":material/construction:", key="workshop_build", disabled=not sure, on_click=attempt, args=(_start, arguments))
     foot.on_command_line(t("workshop.command"), command_line([*arguments, "--out", "my_pack"]))
 
 

@@ -23,3 +23,28 @@ def healthy(page):
     """Return a page that has run. Raises: AssertionError if it raised anything."""
     assert not page.exception, [e.message for e in page.exception]
     return page
+
+
+def choices_are_kept(visit, content, widget, defaults, choices):
+    """Make each choice of a page, come back by its link, and undo them. Raises: AssertionError where one changes nothing, is lost, or leaves a trace.
+
+    Args: visit: opens the page by a link; content: what a page shows; widget: function of a page and a key; defaults, choices: {key: value}.
+    """
+
+    def chosen(page):
+        return {key: widget(page, key).value for key in defaults}
+
+    page, made = visit(), dict(defaults)
+    first = content(page)
+    for key, value in choices.items():
+        before, made[key] = content(page), value
+        healthy(widget(page, key).set_value(value).run())
+        assert content(page) != before and chosen(page) == made, key
+        assert page.query_params[key] == str(value)
+    again = visit(**page.query_params)
+    assert chosen(again) == choices
+    assert content(again) == content(page)
+    for key, value in defaults.items():
+        widget(page, key).set_value(value)
+    healthy(page.run())
+    assert content(page) == first and not set(choices) & set(page.query_params)

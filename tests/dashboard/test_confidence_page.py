@@ -22,7 +22,7 @@ from core.packs import list_packs
 from dashboard.charts.confidence import AXES, FORMS, confidence_at, in_percent
 from dashboard.compute import Confidence
 from dashboard.language import LANGUAGES, catalogue
-from tests.dashboard.pages import healthy, open_page
+from tests.dashboard.pages import choices_are_kept, healthy, open_page
 
 PICTURE = "toybox:test/3"
 DEFAULTS = {"ood": "near", "form": "histogram", "axis": "nines", "level": 90.0, "length": "kept", "least": 90.0}
@@ -179,20 +179,7 @@ def test_the_curves_are_the_shares_above_each_threshold(axis, pack):
 
 
 def test_each_choice_changes_the_page_and_their_link_brings_them_back():
-    page = visit()
-    first, chosen = content(page), dict(DEFAULTS)
-    for key, value in CHOICES.items():
-        before, chosen[key] = content(page), value
-        healthy(widget(page, key).set_value(value).run())
-        assert content(page) != before and controls(page) == chosen, key
-        assert page.query_params[key] == str(value)
-    again = visit(**page.query_params)
-    assert controls(again) == CHOICES
-    assert content(again) == content(page)
-    for key, value in DEFAULTS.items():
-        widget(page, key).set_value(value)
-    healthy(page.run())
-    assert content(page) == first and not set(CHOICES) & set(page.query_params)
+    choices_are_kept(visit, content, widget, DEFAULTS, CHOICES)
 
 
 def test_a_link_means_the_same_in_every_language():

@@ -31,7 +31,7 @@ from core.training.fgsm import fgsm
 from core.verdict import Judge
 from dashboard.language import LANGUAGES, catalogue
 from dashboard.parts.families import families
-from tests.dashboard.pages import healthy, open_page
+from tests.dashboard.pages import choices_are_kept, healthy, open_page
 
 PICTURE = "toybox:test/3"  # a fish
 FACTORS = {"standard": 1.0, "mixup": 0.1, "adversarial-mixup": 0.4}
@@ -239,20 +239,7 @@ def test_the_table_of_all_sets_agrees_with_core(convention, baseline, family):
 
 
 def test_each_choice_changes_the_page_and_their_link_brings_them_back(family):
-    page = visit()
-    first, chosen = content(page), dict(DEFAULTS)
-    for key, value in CHOICES.items():
-        before, chosen[key] = content(page), value
-        healthy(widget(page, key).set_value(value).run())
-        assert content(page) != before and controls(page) == chosen, key
-        assert page.query_params[key] == str(value)
-    again = visit(**page.query_params)
-    assert controls(again) == CHOICES
-    assert content(again) == content(page)
-    for key, value in DEFAULTS.items():
-        widget(page, key).set_value(value)
-    healthy(page.run())
-    assert content(page) == first and not set(CHOICES) & set(page.query_params)
+    choices_are_kept(visit, content, widget, DEFAULTS, CHOICES)
 
 
 def test_a_link_means_the_same_in_every_language(family):
