@@ -10,8 +10,8 @@ from core.errors import InputError
 from core.explanation import EXPLANATIONS
 from dashboard import compute
 from dashboard.caches import version
-from dashboard.parts import pictures
-from dashboard.parts.background import Kept, Task
+from dashboard.session import pictures
+from dashboard.session.background import Kept, Task
 
 FAST = "gradcam"  # drawn at once; all others come from the background
 MASK, MASKS = "mask", "masks"  # the map of both masks, which comes with them; the masks

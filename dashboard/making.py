@@ -14,7 +14,7 @@ from core.images.sources import open_source
 from core.networks import NETWORKS
 from core.uploads import folder_of, forget, sweep
 from dashboard import compute
-from dashboard.parts.presence import hold
+from dashboard.session.presence import hold
 
 PREVIEW = 12  # pictures
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.errors import InputError
 from dashboard.language import explain, t
-from dashboard.parts.document import tell_language
+from dashboard.language.document import tell_language
 
 USERS, ADMINS = "BLOCKSCOPE_USERS", "BLOCKSCOPE_ADMINS"
 

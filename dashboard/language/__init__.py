@@ -12,7 +12,7 @@ from core.adaptation import ADAPTATIONS
 from core.explanation import EXPLANATIONS
 from core.training import METHODS
 from core.words import LANGUAGES, names, read
-from dashboard.parts.text import harmless, sentence
+from dashboard.language.text import harmless, sentence
 
 
 def language():

@@ -13,7 +13,7 @@ from dashboard import compute
 from dashboard.language import adaptation_name, corruption_name, set_name, t
 from dashboard.parts import choices, foot
 from dashboard.parts.corrupted import strip
-from dashboard.parts.pictures import can_open, primary
+from dashboard.session.pictures import can_open, primary
 
 AT_MOST = 4  # methods side by side
 METHODS = ("source", "bn", "tent", "dplot")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.language import t
-from dashboard.parts.text import for_spreadsheet
+from dashboard.language.text import for_spreadsheet
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "pan2d"]}
 

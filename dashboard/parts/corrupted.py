@@ -3,9 +3,9 @@
 import streamlit as st
 
 from dashboard import compute
+from dashboard.charts.pictures import enlarged
 from dashboard.language import corruption_name, t
-from dashboard.parts import pictures
-from dashboard.parts.picture_view import enlarged
+from dashboard.session import pictures
 
 CLEAN = "clean"
 SIDE = 128  # pixels of a picture in a strip, at least

@@ -7,7 +7,7 @@ from core.networks import NETWORKS
 from core.packs import own_folder
 from core.training import METHODS
 from dashboard.language import catalogue, language, method_name, t
-from dashboard.parts.text import harmless
+from dashboard.language.text import harmless
 
 FIRST = ("toybox", "cifar10")  # the packs that pages start with
 NAMED = re.compile(rf"(toybox|cifar10)-({'|'.join(METHODS)})(-.*)?")  # packs that are called by what they are

@@ -7,11 +7,12 @@ import streamlit as st
 from core.errors import InputError
 from dashboard import compute
 from dashboard.language import LANGUAGES, browser_language, explain, t
-from dashboard.parts import choices, own, pictures
-from dashboard.parts.document import tell_language
+from dashboard.language.document import tell_language
+from dashboard.language.text import harmless
+from dashboard.parts import choices, own
 from dashboard.parts.families import pack_titles
 from dashboard.parts.person import remember_person
-from dashboard.parts.text import harmless
+from dashboard.session import pictures
 
 # Streamlit moves spinners, menus and the sidebar whatever the browser asks for, and writes white on the light blue of the dark theme.
 _STYLE = """<style>

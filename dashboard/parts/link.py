@@ -8,7 +8,7 @@ from contextlib import suppress
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from dashboard.parts import pictures
+from dashboard.session import pictures
 
 
 def remember(key, options, default):

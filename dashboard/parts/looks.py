@@ -5,8 +5,8 @@ import streamlit as st
 from core.errors import InputError
 from dashboard import compute
 from dashboard.language import explain, t
-from dashboard.parts import pictures
-from dashboard.parts.text import plain
+from dashboard.language.text import plain
+from dashboard.session import pictures
 
 
 def look_at(settings, picture_ids):

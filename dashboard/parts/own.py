@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import InputError
 from core.packs import describe, own_folder
 from dashboard import compute, making
-from dashboard.parts.presence import hold
+from dashboard.session.presence import hold
 
 LINKED = 6  # of each kind that a session shows and its link carries
 NAME = re.compile(r"[\w-]{1,64}", re.ASCII)  # a link may say anything

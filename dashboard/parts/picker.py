@@ -9,10 +9,10 @@ from core.images import toybox
 from core.images.sources import downloaded
 from core.limits import limits
 from dashboard.language import explain, t
-from dashboard.parts import pictures
+from dashboard.language.text import plain
 from dashboard.parts.download import offer_download
 from dashboard.parts.frame import photos_to
-from dashboard.parts.text import plain
+from dashboard.session import pictures
 
 DRAWN = {
     "toybox:test": (2, 0, 7, 3, 6),

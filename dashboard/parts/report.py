@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import compute
 from dashboard.language import language, t
-from dashboard.parts import pictures
+from dashboard.session import pictures
 
 
 def report_button(settings, picture_id, detector, keep):

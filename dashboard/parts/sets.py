@@ -18,10 +18,11 @@ from core.errors import InputError
 from core.images import toybox
 from core.images.item import Item, Picked
 from dashboard.language import set_name, t
-from dashboard.parts import background, pictures
+from dashboard.language.text import plain
 from dashboard.parts.attempt import attempt, refusal
 from dashboard.parts.picker import SHAPES
-from dashboard.parts.text import plain
+from dashboard.parts.progress import ended, progress
+from dashboard.session import pictures
 
 KEPT, LINKED = 32, 6  # measurements that the server holds, the oldest go first; those that one link carries
 AT_ONCE = 2  # measurements of one session that run at the same time
@@ -237,7 +238,7 @@ def _progress(one):
     if not job.running:
         st.rerun()
     name = set_name(one.spec) if one.spec != OWN_NAME else t("detect.bring_yours")
-    background.progress(job, one.started, key=f"cancel_{one.id}", words=t("detect.bring_progress", name=name, done=job.done, total=one.total))
+    progress(job, one.started, key=f"cancel_{one.id}", words=t("detect.bring_progress", name=name, done=job.done, total=one.total))
 
 
 def _outcome(one):
@@ -248,4 +249,4 @@ def _outcome(one):
             st.caption(t("detect.bring_unreadable", n=len(one.job.result.unreadable), names=names))
         return
     remember_in_link()  # it may have ended since the link was written
-    background.ended(one.job)
+    ended(one.job)

@@ -10,9 +10,9 @@ from core.errors import InputError
 from dashboard import compute
 from dashboard.charts.detector import bin_edges
 from dashboard.language import class_name, t
-from dashboard.parts import pictures
 from dashboard.parts import tour_findings as findings
 from dashboard.parts.picker import gallery_ids
+from dashboard.session import pictures
 
 STEPS = ("look", "sure", "tiles", "line", "why", "ask")
 LETTERS = "ABCDEFGH"  # of the unknown pictures in the line-up

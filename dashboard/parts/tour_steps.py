@@ -9,16 +9,17 @@ from dashboard.charts import blocks as block_charts
 from dashboard.charts import detector as score_charts
 from dashboard.charts import trust as trust_charts
 from dashboard.charts import verdict as charts
+from dashboard.charts.pictures import enlarged
 from dashboard.language import class_name, explain, set_name, t
-from dashboard.parts import choices, pictures
+from dashboard.language.text import plain
+from dashboard.parts import choices
 from dashboard.parts import tour_findings as findings
 from dashboard.parts import tour_numbers as numbers
 from dashboard.parts.chart import table
 from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
-from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import plain
 from dashboard.parts.tour_stage import SHOWN, said
+from dashboard.session import pictures
 
 TILES = (2, 3, 4, 5)
 TOP = 4  # classes in a chart of one picture

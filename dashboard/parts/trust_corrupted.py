@@ -7,7 +7,9 @@ import streamlit as st
 from core.corruptions import COMMON, SEVERITIES
 from core.errors import InputError
 from dashboard.language import t
-from dashboard.parts import background, choices, pictures
+from dashboard.parts import choices
+from dashboard.parts.progress import ended, progress
+from dashboard.session import background, pictures
 
 SIZES = (100, 200, 400)  # pictures under each corruption
 KEPT = 24
@@ -47,7 +49,7 @@ def under_corruptions(settings, loaded, rows):
     if busy:
         _progress(work)
     elif work is not None and work.keys[0] not in kept():
-        background.ended(work.job)
+        ended(work.job)
     if key not in kept() and not there:
         st.info(t("trust.no_pictures"), icon=":material/image_not_supported:")
     return kept().get(key), severity
@@ -76,4 +78,4 @@ def _progress(work):
     if not work.job.running:
         st.rerun()
     words = t("trust.progress", severity=work.job.doing, n=len(COMMON))
-    background.progress(work.job, work.started, key="trust_cancel", words=words)
+    progress(work.job, work.started, key="trust_cancel", words=words)

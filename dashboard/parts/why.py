@@ -10,12 +10,12 @@ from core.explanation import CLASSLESS, EXPLANATIONS, OF_NORM
 from core.explanation.measured import measured
 from dashboard import explaining
 from dashboard.charts import why as charts
+from dashboard.charts.pictures import enlarged
 from dashboard.language import class_name, explain, explanation_name, t
-from dashboard.parts import background
+from dashboard.language.text import plain
 from dashboard.parts.chart import show, table
 from dashboard.parts.link import remember
-from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import plain
+from dashboard.parts.progress import ended, progress
 
 OPACITIES = range(0, 101, 5)
 
@@ -93,9 +93,9 @@ def _section(asked, look, verdict, chosen, work):
         doing = work.job.doing
         words = explanation_name(doing) if doing in EXPLANATIONS else t(f"why.doing_{doing}")
         alike = len(work.keys) == 1  # pieces of work differ too much to say from one how long another takes
-        background.progress(work.job, work.started, key="why_cancel", words=words, alike=alike)
+        progress(work.job, work.started, key="why_cancel", words=words, alike=alike)
     elif work is not None:
-        background.ended(work.job)
+        ended(work.job)
         st.button(t("why.again"), icon=":material/refresh:", key="why_again", on_click=st.session_state.pop, args=("why_work", None))
     _methods(asked, look, found)
     _changes(asked, look, verdict)

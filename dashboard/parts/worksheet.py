@@ -8,12 +8,12 @@ import streamlit as st
 
 from core.errors import InputError
 from dashboard import compute
+from dashboard.charts.pictures import data_url
 from dashboard.language import explain, language, t
-from dashboard.parts import pictures
 from dashboard.parts import tour_numbers as numbers
 from dashboard.parts.families import pack_titles
-from dashboard.parts.picture_view import data_url
 from dashboard.parts.tour_stage import said
+from dashboard.session import pictures
 
 STYLE = """
 @page { size: A4; margin: 16mm; }

@@ -11,11 +11,11 @@ from core.networks import NETWORKS
 from core.packs import SHIPPED
 from core.uploads import keep_file, keep_folder
 from dashboard import compute, making
+from dashboard.charts.pictures import enlarged
 from dashboard.language import explain, set_name, t
+from dashboard.language.text import plain
 from dashboard.parts import choices
 from dashboard.parts.families import arch_title
-from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import plain
 
 WEIGHTS, PICTURES = ("example", "upload", "path", "torchvision"), ("example", "upload", "folder", "path")
 EXAMPLE = SHIPPED / "toybox" / "weights.safetensors", "toybox:test"

@@ -8,14 +8,15 @@ from core.adaptation.plan import plan_of
 from core.errors import InputError
 from dashboard import compute
 from dashboard.language import adaptation_name, class_name, corruption_name, explain, t
-from dashboard.parts import adapt_plan, adapt_result, choices, foot, pictures
+from dashboard.parts import adapt_plan, adapt_result, choices, foot
 from dashboard.parts.attempt import attempt, refusal
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember
 from dashboard.parts.looks import look_at
 from dashboard.parts.person import forget_button, owner
 from dashboard.parts.picker import pick_pictures
-from dashboard.parts.presence import hold, presence
+from dashboard.session import pictures
+from dashboard.session.presence import hold, presence
 
 LISTED = 50
 UPDATE, SLOWER = 0.45, 1.5  # seconds between two drawings while a run goes on

@@ -5,14 +5,15 @@ import streamlit as st
 from core.errors import InputError
 from dashboard import compute
 from dashboard.charts import blocks as charts
+from dashboard.charts.pictures import enlarged
 from dashboard.language import set_name, t
-from dashboard.parts import choices, foot, pictures
+from dashboard.language.text import plain
+from dashboard.parts import choices, foot
 from dashboard.parts.chart import picked, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
-from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import plain
+from dashboard.session import pictures
 
 KEEP = 0.95
 TILES, SEEDS = (2, 3, 4, 5), range(2**31)

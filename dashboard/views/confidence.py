@@ -6,14 +6,15 @@ import streamlit as st
 from core.metrics import fpr
 from dashboard import compute
 from dashboard.charts import confidence as charts
+from dashboard.charts.pictures import enlarged
 from dashboard.language import class_name, set_name, t
-from dashboard.parts import choices, foot, pictures
+from dashboard.language.text import plain
+from dashboard.parts import choices, foot
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
-from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import plain
+from dashboard.session import pictures
 
 LENGTHS = ("kept", "paper")
 LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0, 99.9)  # percent from which a picture counts as confident

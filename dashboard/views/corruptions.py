@@ -10,15 +10,16 @@ from dashboard import compute
 from dashboard.charts import corruptions as charts
 from dashboard.charts.corruptions import mark_of
 from dashboard.charts.detector import LINES
+from dashboard.charts.pictures import enlarged
 from dashboard.language import class_name, corruption_name, t
-from dashboard.parts import choices, foot, pictures
+from dashboard.parts import choices, foot
 from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.corrupted import CLEAN, alt
 from dashboard.parts.decide import controls, say
 from dashboard.parts.frame import frame, load
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
-from dashboard.parts.picture_view import enlarged
+from dashboard.session import pictures
 
 NAMES, SEEDS = tuple(CORRUPTIONS), range(2**31)
 VIEWS, CURVES = ("severity", "corruption"), ("one", "groups")

@@ -12,13 +12,14 @@ from core.metrics import CONVENTIONS
 from dashboard import compute
 from dashboard.charts import detector as charts
 from dashboard.language import class_name, detector_name, explain, t
-from dashboard.parts import choices, foot, pictures, sets, stream
+from dashboard.language.text import plain
+from dashboard.parts import choices, foot, sets, stream
 from dashboard.parts.chart import download_csv, picked, show, table
 from dashboard.parts.frame import frame, load
 from dashboard.parts.link import remember, remember_several, to_page
 from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
 from dashboard.parts.person import owner
-from dashboard.parts.text import plain
+from dashboard.session import pictures
 
 KEEPS = tuple(i / 2 for i in range(1, 200))  # percent of known pictures: 0.5, 1.0, ... 99.5
 COMPARED = (DEFAULT, "featurenorm", "msp", "energy")

@@ -10,13 +10,13 @@ from core.errors import InputError
 from dashboard import compute
 from dashboard.charts import detector as charts
 from dashboard.language import detector_name, explain, set_name, t
+from dashboard.language.text import plain
 from dashboard.parts import choices, foot
 from dashboard.parts.chart import show
 from dashboard.parts.frame import frame
 from dashboard.parts.link import to_page
 from dashboard.parts.metrics import METRICS, axis, by_detector, pick_metric
 from dashboard.parts.person import forget_button, owner
-from dashboard.parts.text import plain
 
 LISTED = 100
 

@@ -14,17 +14,18 @@ from dashboard import compute
 from dashboard.charts import training as charts
 from dashboard.charts.confidence import AXES
 from dashboard.charts.detector import LINES, roc
+from dashboard.charts.pictures import enlarged
 from dashboard.language import class_name, detector_name, explain, method_name, set_name, t
-from dashboard.parts import choices, foot, own, pictures
+from dashboard.language.text import plain
+from dashboard.parts import choices, foot, own
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.families import families, family_key, family_titles, member_title, members
 from dashboard.parts.frame import Frame, frame
 from dashboard.parts.link import remember, to_page
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import gallery_ids
-from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import plain
 from dashboard.parts.train_here import train_here
+from dashboard.session import pictures
 
 AT_MOST = len(LINES)
 EPS = range(33)  # of 255

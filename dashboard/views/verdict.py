@@ -5,17 +5,18 @@ import streamlit as st
 from core.detectors import DEFAULT
 from dashboard import compute
 from dashboard.charts import verdict as charts
+from dashboard.charts.pictures import data_url, enlarged, spotlight
 from dashboard.language import class_name, t
-from dashboard.parts import foot, pictures
+from dashboard.language.text import plain
+from dashboard.parts import foot
 from dashboard.parts.chart import download_csv, show, table
 from dashboard.parts.decide import MARK, controls, percent, say
 from dashboard.parts.frame import frame, load
 from dashboard.parts.looks import look_at
 from dashboard.parts.picker import pick_pictures
-from dashboard.parts.picture_view import data_url, enlarged, spotlight
 from dashboard.parts.report import report_button
-from dashboard.parts.text import plain
 from dashboard.parts.why import why
+from dashboard.session import pictures
 
 
 def main():

@@ -7,13 +7,13 @@ import streamlit as st
 from core.packs import describe
 from core.provenance import command_line
 from dashboard import making
+from dashboard.charts.pictures import enlarged
 from dashboard.language import class_name, explain, set_name, t
+from dashboard.language.text import plain
 from dashboard.parts import foot, own, own_rows, workshop_steps
 from dashboard.parts.attempt import attempt, refusal
 from dashboard.parts.chart import table
 from dashboard.parts.frame import frame
-from dashboard.parts.picture_view import enlarged
-from dashboard.parts.text import plain
 
 
 def main():

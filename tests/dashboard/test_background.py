@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from dashboard.parts.background import Kept, Task
+from dashboard.session.background import Kept, Task
 
 
 def tasks(names, made, gate=None):

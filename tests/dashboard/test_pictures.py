@@ -1,6 +1,6 @@
 """Ids of the pictures behind a pack's numbers."""
 
-from dashboard.parts.pictures import row_id
+from dashboard.session.pictures import row_id
 
 
 def test_a_row_is_the_picture_that_it_was_measured_on():

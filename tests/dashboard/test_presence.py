@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.parts.presence import Presence
+from dashboard.session.presence import Presence
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ def here():
 def presence(here, monkeypatch):
     monkeypatch.setenv("BLOCKSCOPE_MAX_UNATTENDED_SECONDS", "1")
     clock = [100.0]
-    monkeypatch.setattr("dashboard.parts.presence.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("dashboard.parts.presence.threading.Thread", lambda **_: type("Still", (), {"start": lambda self: None})())  # looks are made by hand
+    monkeypatch.setattr("dashboard.session.presence.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dashboard.session.presence.threading.Thread", lambda **_: type("Still", (), {"start": lambda self: None})())  # looks are made by hand
     made = Presence(lambda session: session in here)
     made.wait = lambda seconds: clock.__setitem__(0, clock[0] + seconds)
     return made

@@ -41,7 +41,7 @@ def test_the_diagnostics_tell_nothing_of_what_was_brought(kept, monkeypatch):
         import contextlib
 
         from core.errors import InputError
-        from dashboard.parts import pictures
+        from dashboard.session import pictures
 
         pictures.add_upload("diary-of-kim.png", picture)
         with contextlib.suppress(InputError):

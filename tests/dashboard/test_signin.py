@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import signin
 from dashboard.language import LANGUAGES, catalogue
-from dashboard.parts.text import sentence
+from dashboard.language.text import sentence
 from tests.soak.server import serving
 from tests.soak.visitor import Visitor
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from core.errors import InputError
 from core.limits import limits
 from dashboard.language import class_name, explain
+from dashboard.language.text import LONGEST, for_spreadsheet, harmless, plain, sentence
 from dashboard.parts.picker import _taken
-from dashboard.parts.text import LONGEST, for_spreadsheet, harmless, plain, sentence
 
 HOSTILE = "<img src=x onerror=alert(1)>**b**[x](javascript:alert(1))$x$ :material/delete: `c` ~~d~~ __e__ http://a.b &lt;.png"
 ALIVE = re.compile(r"(?<!\\)(?:\\\\)*(?:[`*\[\]<>$~|]|:(?=material|//)|&(?=lt;)|(?<![\w\\])__)")  # Markdown's signs without a backslash before them

@@ -40,7 +40,7 @@ def seen(pack, picture_id):
 def test_six_steps_each_keeps_its_answer_back_until_it_is_asked_for(language, monkeypatch):
     page, words = visit(language), catalogue(language)
     with monkeypatch.context() as outside_a_session:
-        for module in ("dashboard.language", "dashboard.parts.pictures"):
+        for module in ("dashboard.language", "dashboard.session.pictures"):
             outside_a_session.setattr(f"{module}.language", lambda: language)
         found = answers(Frame("toybox", compute.packs()["toybox"].facts))
     on_paper = {step: words[one.headline.key].format(**one.headline.values) for step, one in found.items()}

@@ -135,7 +135,7 @@ def sources(measured, folder, seconds):
 def names(measured, folder, seconds):
     """Keep files under hostile names, and show these names: none does anything in Markdown."""
     from core.uploads import keep_file, keep_folder
-    from dashboard.parts.text import harmless, plain, sentence
+    from dashboard.language.text import harmless, plain, sentence
     from tests.soak import names as made
 
     def good():

@@ -19,10 +19,10 @@ from core.images.item import Item, Source
 from core.images.sources import data_folder, open_source
 from core.limits import limits
 from dashboard.caches import per_picture
+from dashboard.charts.pictures import enlarged
 from dashboard.language import catalogue, class_name, language
-from dashboard.parts.picture_view import enlarged
-from dashboard.parts.presence import hold, session
-from dashboard.parts.text import harmless
+from dashboard.language.text import harmless
+from dashboard.session.presence import hold, session
 
 log = logging.getLogger(__name__)
 

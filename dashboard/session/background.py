@@ -8,11 +8,8 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-import streamlit as st
-
 from core import jobs
-from dashboard.language import explain, t
-from dashboard.parts.presence import hold, session
+from dashboard.session.presence import hold, session
 
 
 @dataclass(frozen=True)
@@ -72,26 +69,3 @@ class Kept:
                 if task.key not in self:
                     self.add(task.key, task.work(lambda done, total, i=i: job.report(i + done / max(total, 1), len(tasks))))
         job.report(len(tasks), len(tasks))
-
-
-def progress(job, started, *, key, words, alike=True):
-    """Draw how far work has come, and the way to end it.
-
-    Args: started: by the monotonic clock; key: of the button; words: what it does; alike: whether its first part tells how long the rest will take.
-    """
-    seconds = time.monotonic() - started
-    left = t("detect.bring_left", seconds=f"{seconds * (job.total - job.done) / job.done:.0f}") if alike and job.done else ""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(min(job.done / max(job.total, 1), 1.0), f"{words} {left}")
-        if st.button(t("detect.bring_cancel"), icon=":material/close:", key=key, disabled=job.stop.is_set()):
-            job.stop.set()
-
-
-def ended(job):
-    """Say why a job that has ended came to nothing."""
-    if job.stopped:
-        st.info(t("detect.bring_stopped"), icon=":material/cancel:")
-    elif job.error:
-        st.error(explain(job.error), icon=":material/error:")
-    else:
-        st.error(t("detect.bring_failed"), icon=":material/error:")
