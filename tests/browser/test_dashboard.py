@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from core.packs import describe
+from dashboard.parts.foot import PATH
 from tests.browser.conftest import faults, keep_result, settle
 from tests.soak.server import ROOT
 
@@ -90,6 +92,20 @@ def test_start_page_says_a_verdict_and_a_pinned_picture_stays_beside_the_next(vi
     settle(page)
     page.get_by_role("navigation").get_by_role("link", name="Verdict").click()
     expect(page.get_by_role("img", name="The picture toybox:noise/0")).to_be_visible()
+
+
+def test_the_path_from_page_to_page_takes_the_picture_along_and_comes_round(visit):
+    page = visit(pack="toybox")
+    page.get_by_role("button", name="letters", exact=True).click()
+    for here, on in pairwise((*PATH, PATH[0])):
+        settle(page)
+        title = page.get_by_role("heading", level=1).inner_text()
+        page.get_by_test_id("stPageLink-NavLink").filter(has_text="Next: ").click()
+        expect(page).to_have_url(re.compile(rf"/{on if on != PATH[0] else ''}(\?|$)"))
+        expect(page.get_by_role("heading", level=1)).not_to_have_text(title)
+        settle(page)
+        assert query(page).get("picture") == "toybox:letters/3", f"lost between {here} and {on}"
+    expect(words(page)).to_have_count(1)
 
 
 @pytest.mark.parametrize(("name", "make"), [("noise_png", noise), ("page_png", page_of_text)])
