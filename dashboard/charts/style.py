@@ -15,6 +15,13 @@ NUMBERS, UNTITLED = {"l": 64, "b": 50}, {"l": 42, "b": 28}  # pixels that labels
 PANEL, BESIDE = 150, 0.05  # pixels of a panel's height; share of the width between two
 
 
+def percent(confidence):
+    """Write a confidence in percent, without the sign. A softmax gives no class all or nothing: what would read so is written as a bound."""
+    if confidence < 0.0005:
+        return "<\u00a00.1"
+    return ">\u00a099.9" if confidence >= 0.9995 else f"{100 * confidence:.1f}"
+
+
 def tidy(figure, *, height, x=None, y=None, legend=True, fitted=""):
     """Set sizes, axis titles and a legend on top; the page's theme gives fonts and background.
 

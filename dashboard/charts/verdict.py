@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.charts.style import COLOUR, GUIDE, KNOWN, MARK, UNKNOWN, panel_axes, panels, tidy
+from dashboard.charts.style import COLOUR, GUIDE, KNOWN, MARK, panel_axes, panels, percent, tidy
 
 
 def score_histogram(known, points, threshold, words):
@@ -65,10 +65,17 @@ def p_values(opinions, level, words):
 
 def class_bars(names, probabilities, verdict, words):
     """Draw the most probable classes. Args: names, probabilities (fractions), most probable first; words: "confidence"."""
-    colour = KNOWN if verdict == "ID" else UNKNOWN
-    text = [f"{100 * p:.1f} %" for p in probabilities]
-    bars = go.Bar(x=[100 * p for p in probabilities], y=list(names), orientation="h", text=text, textposition="auto", marker={"color": colour})
-    figure = tidy(go.Figure(bars), height=60 + 30 * len(names), x=words["confidence"], legend=False, fitted="y")
+    return _bars(names, probabilities, [f"{percent(p)} %" for p in probabilities], COLOUR[verdict], words["confidence"])
+
+
+def share_bars(names, shares, verdicts, words):
+    """Draw shares of pictures. Args: names, shares (fractions); verdicts: "ID" or "OOD", of the pictures of each; words: "share", the axis."""
+    return _bars(names, shares, [f"{100 * share:.1f} %" for share in shares], [COLOUR[verdict] for verdict in verdicts], words["share"])
+
+
+def _bars(names, fractions, text, colour, axis):
+    bars = go.Bar(x=[100 * x for x in fractions], y=list(names), orientation="h", text=text, textposition="auto", marker={"color": colour})
+    figure = tidy(go.Figure(bars), height=60 + 30 * len(names), x=axis, legend=False, fitted="y")
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(range=[0, 100])
+    figure.update_xaxes(range=[0, 101])  # its 100 is written, too
     return figure

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.detectors import DEFAULT, ONE_PASS
+from dashboard.charts import style
 from dashboard.language import class_name, t
 from dashboard.parts import choices
 
@@ -32,5 +33,5 @@ def say(verdict, keep):
     name = class_name(verdict.class_name)
     box = {"ID": st.success, "OOD": st.warning}[verdict.verdict]
     box(f"**{t(f'verdict.says_{verdict.verdict}', name=name)}**", icon=ICON[verdict.verdict])
-    numbers = {"p": percent(verdict.p_value), "level": f"{100 - keep:g}", "confidence": f"{100 * verdict.confidence:.1f}"}
+    numbers = {"p": percent(verdict.p_value), "level": f"{100 - keep:g}", "confidence": style.percent(verdict.confidence)}
     st.markdown(t(f"verdict.because_{verdict.verdict}", name=name, **numbers))

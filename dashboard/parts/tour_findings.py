@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dashboard.charts import style
+
 EQUAL = 0.01  # of confidence or share: closer than that, two are called equal
 SURE = 0.9  # confidence from which a model is called sure
 FELL = 0.05  # of confidence: what covering a part takes away at least, where that part is called evidence
 LESS, MOST = 0.5, 0.9  # shares that part the guesses of the last step
 
 
-def percent(fraction):
-    """Write a fraction in percent with one digit. A softmax gives no class all or nothing: what would read so is written as a bound."""
-    if fraction < 0.0005:
-        return "<\u00a00.1\u00a0%"
-    return ">\u00a099.9\u00a0%" if fraction >= 0.9995 else f"{100 * fraction:.1f}\u00a0%"
+def percent(confidence):
+    """Write a confidence as charts do, with the sign."""
+    return f"{style.percent(confidence)}\u00a0%"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from core.errors import InputError
 from core.explanation import CLASSLESS, EXPLANATIONS, OF_NORM
 from core.explanation.measured import measured
 from dashboard import explaining
+from dashboard.charts import style
 from dashboard.charts import why as charts
 from dashboard.charts.pictures import enlarged
 from dashboard.language import class_name, explain, explanation_name, t
@@ -193,7 +194,7 @@ def _changes(asked, look, verdict):
     if masks is None and not changes:
         return
     st.subheader(_smallest(masks, changes, name))
-    panels = [(enlarged(look.seen), t("why.original", name=name, confidence=f"{100 * verdict.confidence:.0f}"))]
+    panels = [(enlarged(look.seen), t("why.original", name=name, confidence=style.percent(verdict.confidence)))]
     if masks is not None:
         panels += _mask_panels(masks, name)
     panels += [_change_panel(key, found) for key, found in changes.items() if not isinstance(found, InputError)]
@@ -215,14 +216,14 @@ def _smallest(masks, changes, name):
 
 
 def _mask_panels(masks, name):
-    words = {"name": name, "kept": f"{100 * masks.confidence_kept:.0f}", "removed": f"{100 * masks.confidence_removed:.0f}"}
+    words = {"name": name, "kept": style.percent(masks.confidence_kept), "removed": style.percent(masks.confidence_removed)}
     shares = {"keep": f"{100 * masks.keep_share:.0f}", "remove": f"{100 * masks.remove_share:.0f}"}
     return [(enlarged(masks.kept), t("why.kept", **words, **shares)), (enlarged(masks.removed), t("why.removed", **words, **shares))]
 
 
 def _change_panel(key, found):
     after, size = found.after, f"{found.size:.1f}"
-    words = {"name": class_name(after.class_name), "confidence": f"{100 * after.confidence:.0f}", "verdict": t(f"word.{after.verdict}"), "size": size}
+    words = {"name": class_name(after.class_name), "confidence": style.percent(after.confidence), "verdict": t(f"word.{after.verdict}"), "size": size}
     if not found.found:
         return enlarged(found.pixels), t(f"why.{key}_none")
     if found.cells is not None:

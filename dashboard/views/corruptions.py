@@ -8,6 +8,7 @@ from core.corruptions import CORRUPTIONS, GROUPS, SEVERITIES
 from core.provenance import command_line
 from dashboard import compute
 from dashboard.charts import corruptions as charts
+from dashboard.charts import style
 from dashboard.charts.corruptions import mark_of
 from dashboard.charts.detector import LINES
 from dashboard.charts.pictures import enlarged
@@ -56,7 +57,7 @@ class Case:
     def says(self, cell):
         """Return the mark, the answer and its confidence."""
         v = self.verdicts[cell]
-        return f"{mark_of(self.outcomes[cell])} {class_name(v.class_name)} {100 * v.confidence:.1f}\u00a0%"
+        return f"{mark_of(self.outcomes[cell])} {class_name(v.class_name)} {style.percent(v.confidence)}\u00a0%"
 
 
 def main():
@@ -170,7 +171,7 @@ def outcome_map(case, corruption, severity, finding):
 
 def tip(case, cell):
     v = case.verdicts[cell]
-    numbers = t("corruptions.tip", name=class_name(v.class_name), confidence=f"{100 * v.confidence:.1f}", p=percent(v.p_value))
+    numbers = t("corruptions.tip", name=class_name(v.class_name), confidence=style.percent(v.confidence), p=percent(v.p_value))
     return f"<b>{corruption_name(cell[0])}, {cell[1]}</b><br>{numbers}<br>{case.word(cell)}"
 
 
@@ -226,7 +227,7 @@ def gallery_finding(case, view, cells):
     """Say where the network is least sure at one severity, or where one corruption turns its answer."""
     if view == "severity":
         least = min(cells, key=lambda cell: case.verdicts[cell].confidence)
-        numbers = {"confidence": f"{100 * case.verdicts[least].confidence:.1f}", "says": class_name(case.verdicts[least].class_name)}
+        numbers = {"confidence": style.percent(case.verdicts[least].confidence), "says": class_name(case.verdicts[least].class_name)}
         return t("corruptions.least_sure", severity=least[1], corruption=corruption_name(least[0]), **numbers)
     turned = [degree for name, degree in cells if case.outcomes[name, degree] in ("noticed", "unnoticed")]
     of = {"corruption": corruption_name(cells[0][0]), "name": class_name(case.expected)}
@@ -266,7 +267,7 @@ def ladders(settings, case, corruption, keep):
 def ladder_sentences(case, corruption):
     """Return (how confidence and p-value move up to severity 5, where the detector rejects)."""
     last = case.verdicts[corruption, SEVERITIES[-1]]
-    numbers = {"before": f"{100 * case.clean.confidence:.1f}", "after": f"{100 * last.confidence:.1f}"}
+    numbers = {"before": style.percent(case.clean.confidence), "after": style.percent(last.confidence)}
     numbers |= {"p_before": percent(case.clean.p_value), "p_after": percent(last.p_value)}
     rejected = [str(degree) for degree in SEVERITIES if case.verdicts[corruption, degree].verdict == "OOD"]
     told = t("corruptions.rejected_at", severities=", ".join(rejected)) if rejected else t("corruptions.rejected_never")

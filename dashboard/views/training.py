@@ -11,6 +11,7 @@ from core.errors import InputError
 from core.metrics import CONVENTIONS
 from core.training.comparison import CLAIMS, METHOD, STAND_INS, read_comparison
 from dashboard import compute
+from dashboard.charts import style
 from dashboard.charts import training as charts
 from dashboard.charts.confidence import AXES
 from dashboard.charts.detector import LINES, roc
@@ -402,8 +403,8 @@ def verdict_table(context, judged, share, finding):
 
 def cell(verdict):
     """Write a verdict into a cell: mark, class, confidence, p-value."""
-    share, p = (f"{100 * fraction:.1f}\u00a0%" for fraction in (verdict.confidence, verdict.p_value))
-    return f"{MARKS[verdict.verdict]} {class_name(verdict.class_name)} {share} (p {p})"
+    share, p = style.percent(verdict.confidence), f"{100 * verdict.p_value:.1f}"
+    return f"{MARKS[verdict.verdict]} {class_name(verdict.class_name)} {share}\u00a0% (p {p}\u00a0%)"
 
 
 def mix_sentence(context, judged, share):

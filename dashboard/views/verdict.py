@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.detectors import DEFAULT
 from dashboard import compute
+from dashboard.charts import style
 from dashboard.charts import verdict as charts
 from dashboard.charts.pictures import data_url, enlarged, spotlight
 from dashboard.language import class_name, t
@@ -129,7 +130,7 @@ def classes_chart(settings, verdict):
     """Draw the five most probable classes."""
     order = sorted(range(len(verdict.probabilities)), key=verdict.probabilities.__getitem__, reverse=True)[:5]
     names, probabilities = [class_name(settings.facts["classes"][i]) for i in order], [verdict.probabilities[i] for i in order]
-    finding = t("verdict.classes_title", name=names[0], confidence=f"{100 * probabilities[0]:.1f}")
+    finding = t("verdict.classes_title", name=names[0], confidence=style.percent(probabilities[0]))
     figure = charts.class_bars(names, probabilities, verdict.verdict, {"confidence": t("verdict.confidence_axis")})
     rows = [(name, round(100 * q, 3)) for name, q in zip(names, probabilities, strict=True)]
     st.header(finding)

@@ -15,6 +15,7 @@ from core.images.decode import decode
 from core.images.preprocess import stack
 from core.images.sources import open_source
 from core.packs import list_packs
+from dashboard.charts.style import percent
 from dashboard.language import LANGUAGES, catalogue
 from tests.dashboard.pages import VIEWS, healthy, open_page
 
@@ -155,8 +156,8 @@ def test_the_gallery_and_the_curves_say_what_core_says(pack):
     page = visit(corruption="zoom_blur", severity=4)
     _, gallery, curves = headings(page)
     least = min((cell for cell in verdicts if cell[1] == 4), key=lambda cell: verdicts[cell].confidence)
-    assert words[f"corruption.{least[0]}"] in gallery and f"{100 * verdicts[least].confidence:.1f}\u00a0%" in gallery
-    assert f"{100 * verdicts['clean', 0].confidence:.1f} → {100 * verdicts['zoom_blur', 5].confidence:.1f}\u00a0%" in curves
+    assert words[f"corruption.{least[0]}"] in gallery and f"{percent(verdicts[least].confidence)}\u00a0%" in gallery
+    assert f"{percent(verdicts['clean', 0].confidence)} → {percent(verdicts['zoom_blur', 5].confidence)}\u00a0%" in curves
     rejected = ", ".join(str(s) for s in SEVERITIES if verdicts["zoom_blur", s].verdict == "OOD")
     assert words["corruptions.rejected_at"].format(severities=rejected) in texts(page)
     healthy(page.segmented_control(key="view").set_value("corruption").run())

@@ -29,6 +29,7 @@ from core.metrics import measure
 from core.packs import list_packs, load_pack
 from core.training.fgsm import fgsm
 from core.verdict import Judge
+from dashboard.charts.style import percent
 from dashboard.language import LANGUAGES, catalogue
 from dashboard.parts.families import families
 from tests.dashboard.pages import choices_are_kept, healthy, open_page
@@ -294,7 +295,7 @@ def test_the_networks_judge_the_very_blend_that_is_shown(picture, label, attacke
         for told, images in zip(row[1:], seen, strict=True):
             v = judge.judge(pack.probe(images), pack.classes)[0]
             name = words[f"class.{v.class_name}"]
-            assert told == f"{'●' if v.verdict == 'ID' else '◆'} {name} {100 * v.confidence:.1f}\u00a0% (p {100 * v.p_value:.1f}\u00a0%)"
+            assert told == f"{'●' if v.verdict == 'ID' else '◆'} {name} {percent(v.confidence)}\u00a0% (p {100 * v.p_value:.1f}\u00a0%)"
     curve = tables(page)[5]
     assert curve.iloc[:, 0].tolist() == pytest.approx(np.linspace(0, 1, 21))
     for m, pack in family.items():

@@ -13,6 +13,7 @@ from core.errors import InputError
 from core.images.sources import open_source
 from core.limits import limits
 from core.packs import list_packs
+from dashboard.charts.style import percent
 from dashboard.language import LANGUAGES, catalogue
 from dashboard.parts.picker import SHOWN
 from tests.dashboard.pages import healthy, open_page
@@ -96,7 +97,7 @@ def test_the_verdict_is_that_of_core(language, pack, spec):
     assert [title.value for title in page.title] == [words(language, "verdict.title")]
     assert boxes(page) == [expected_box(language, verdict)]
     assert f"{p_value(verdict)} %" in texts(page)
-    assert f"{100 * verdict.confidence:.1f} %" in texts(page)
+    assert f"{percent(verdict.confidence)} %".replace("\N{NO-BREAK SPACE}", " ") in texts(page)
     top = table(page, "classes_chart").iloc[0].tolist()
     assert top == [class_name(language, verdict.class_name), pytest.approx(100 * verdict.confidence, abs=1e-3)]
     scores = table(page, "agreement_chart").iloc[:, 1].tolist()

@@ -10,6 +10,7 @@ from core.images.preprocess import stack
 from core.images.sources import open_source
 from core.packs import load_pack
 from dashboard import explaining
+from dashboard.charts.style import percent
 from dashboard.language import LANGUAGES, catalogue
 from tests.dashboard.pages import healthy, open_page
 
@@ -87,8 +88,8 @@ def test_masks_and_changes_come_from_the_background(visit, pack):
     said = captions(page)
     assert sum(any(mark in c for mark in ("believed on this model", "not measured on this model")) for c in said) == len(EXPLANATIONS)
     masks = next(found for key in page.session_state["why_work"].keys if isinstance(found := explaining.kept().get(key), explaining.Masked))
-    assert f"With this {100 * masks.keep_share:.0f} % alone: duck {100 * masks.confidence_kept:.0f} %" in said
-    assert f"Without this {100 * masks.remove_share:.0f} %: duck {100 * masks.confidence_removed:.0f} %" in said
+    assert f"With this {100 * masks.keep_share:.0f} % alone: duck {percent(masks.confidence_kept)} %" in said
+    assert f"Without this {100 * masks.remove_share:.0f} %: duck {percent(masks.confidence_removed)} %" in said
     assert sum("/255 (RMS)" in c or "No " in c or "cells exchanged" in c for c in said) == len(explaining.CHANGES)
 
 

@@ -50,3 +50,11 @@ def test_p_values_are_percent_on_a_logarithmic_axis_in_the_order_given():
 def test_the_most_probable_class_is_on_top():
     figure = charts.class_bars(["cat", "dog"], [0.9, 0.1], "ID", {"confidence": "confidence"})
     assert figure.data[0].x == (90.0, 10.0) and figure.layout.yaxis.autorange == "reversed"
+
+
+def test_bars_of_confidence_are_never_all_or_nothing_and_bars_of_shares_may_be():
+    figure = charts.class_bars(["a", "b", "c"], [0.9996, 0.25, 0.0004], "ID", {"confidence": "confidence"})
+    assert figure.data[0].text == (">\u00a099.9 %", "25.0 %", "<\u00a00.1 %")
+    figure = charts.share_bars(["known", "unknown"], [1.0, 0.401], ("ID", "OOD"), {"share": "share"})
+    assert figure.data[0].text == ("100.0 %", "40.1 %") and figure.data[0].marker.color == (COLOUR["ID"], COLOUR["OOD"])
+    assert figure.layout.xaxis.range[1] > 100, "the last tick is written"
