@@ -30,11 +30,11 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a step found. Attributes: headline: `Sentence`; lines: further ones; right: the guess that it proves right, None where there is none to make."""
+    """What a step found. Attributes: headline: `Sentence`; lines: further ones; right: the guesses that it proves right, none where there is none to make."""
 
     headline: Sentence
     lines: tuple = ()
-    right: str | None = None
+    right: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -60,24 +60,25 @@ def look(known, unknown):
         values | {"known": known.picture, "known_confidence": percent(known.confidence)},
     )
     named = Sentence("tour.look_right" if known.says == known.truth else "tour.look_wrong", {"known": known.picture, "says": known.says})
-    return Finding(headline, (named, always), right)
+    return Finding(headline, (named, always), (right,))
 
 
 def sure(told, shares):
-    """Find the unknown picture that the model is surest of.
+    """Find the unknown picture that the model is surest of, or several where no digit on screen tells them apart.
 
     Args: told: {id: `Told`}, each picture named by its letter; shares: {"known", "unknown": share of all such pictures with a confidence of at least
         SURE}; what was not measured is missing.
     """
-    top = max(told, key=lambda letter: told[letter].confidence)
-    best, n = told[top], sum(one.confidence >= SURE for one in told.values())
+    best, n = max(told.values(), key=lambda one: one.confidence), sum(one.confidence >= SURE for one in told.values())
+    alike = {letter: one.picture for letter, one in told.items() if percent(one.confidence) == percent(best.confidence)}
     values = {"picture": best.picture, "says": best.says, "confidence": percent(best.confidence), "count": n, "of": len(told), "level": f"{100 * SURE:g}"}
     lines = [Sentence("tour.sure_count" if n else "tour.sure_count_none", values)]
     if len(shares) == 2:
         known, unknown = shares["known"], shares["unknown"]
         key = "tour.sure_warns" if unknown < EQUAL else "tour.sure_same" if unknown > known - EQUAL else "tour.sure_passes"
         lines.append(Sentence(key, {"known": f"{100 * known:.1f}", "unknown": f"{100 * unknown:.1f}", "level": f"{100 * SURE:g}"}))
-    return Finding(Sentence("tour.sure_yes" if best.confidence >= SURE else "tour.sure_no", values), tuple(lines), top)
+    key = "tour.sure_no" if best.confidence < SURE else "tour.sure_yes" if len(alike) == 1 else "tour.sure_alike"
+    return Finding(Sentence(key, values | {"pictures": ", ".join(alike.values())}), tuple(lines), tuple(alike))
 
 
 def third(blocks, block):
@@ -100,7 +101,7 @@ def tiles(blocks, ratios, selected, mean, count):
     if ratios.max() <= 1:
         return Finding(Sentence("tour.tiles_none", values), (general,))
     last = Sentence("tour.tiles_last" if block != blocks[-1] else "tour.tiles_is_last", {"block": blocks[-1], "ratio": f"{ratios[-1]:.2f}"})
-    return Finding(Sentence("tour.tiles_most", values), (last, general), third(blocks, block))
+    return Finding(Sentence("tour.tiles_most", values), (last, general), (third(blocks, block),))
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,18 @@ def best_line(known, unknown, thresholds):
     return least[len(least) // 2]
 
 
+def place(threshold):
+    """Write where a line is, as the slider does."""
+    return f"{threshold:.3g}"
+
+
 def line(best, team, mine=None):
     """Compare a line with the best one, and one block's score with the consensus of four detectors.
 
     Args: best: `Line` of the block's score; team: `Line` of the consensus with no more false alarms; mine: the `Line` that was drawn, None where there is none.
     """
     alarms, missed = (f"{100 * share:.1f}" for share in best.shares)
-    values = {"alarms": alarms, "missed": missed}
+    values = {"place": place(best.threshold), "alarms": alarms, "missed": missed}
     lines = []
     if mine is not None:
         mine_alarms, mine_missed = (f"{100 * share:.1f}" for share in mine.shares)
@@ -162,10 +168,10 @@ def why(block, says, whole, red, pale):
     lost = {"red": whole - red, "pale": whole - pale}
     values = {"block": block, "says": says, "whole": percent(whole), "red": percent(red), "pale": percent(pale)}
     if max(lost.values()) < FELL:
-        return Finding(Sentence("tour.why_neither", values), (Sentence("tour.why_enough", values),), "neither")
+        return Finding(Sentence("tour.why_neither", values), (Sentence("tour.why_enough", values),), ("neither",))
     right = max(lost, key=lost.get)
     headline = Sentence("tour.why_red" if right == "red" else "tour.why_pale", values)
-    return Finding(headline, (Sentence("tour.why_believed" if right == "red" else "tour.why_not_believed", values),), right)
+    return Finding(headline, (Sentence("tour.why_believed" if right == "red" else "tour.why_not_believed", values),), (right,))
 
 
 def ask(risk, share, coverage, wrong, alone, least=None):
@@ -178,8 +184,8 @@ def ask(risk, share, coverage, wrong, alone, least=None):
     own = Sentence("tour.ask_alone_none", values) if alone is None else Sentence("tour.ask_alone", {"alone": f"{100 * alone:.0f}"})
     if coverage is None:
         further = (Sentence("tour.ask_least", {"least": f"{100 * least:g}"}),) if least else ()
-        return Finding(Sentence("tour.ask_none", values), (*further, own), "low")
+        return Finding(Sentence("tour.ask_none", values), (*further, own), ("low",))
     values |= {"coverage": f"{100 * coverage:.0f}", "rest": f"{100 - round(100 * coverage)}", "wrong": f"{100 * wrong:.2f}"}
     measured = Sentence("tour.ask_kept" if wrong <= risk else "tour.ask_broken", values)
     right = "low" if coverage < LESS else "high" if coverage > MOST else "mid"
-    return Finding(Sentence("tour.ask_decides", values), (measured, own), right)
+    return Finding(Sentence("tour.ask_decides", values), (measured, own), (right,))

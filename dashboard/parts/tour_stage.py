@@ -83,7 +83,7 @@ class Stage:
         with self.head if self.presenting else st.container():
             st.header(said(finding.headline))
             if finding.right and self.chosen != SHOWN:
-                right = self.chosen == finding.right
+                right = self.chosen in finding.right
                 (st.success if right else st.info)(
                     t("tour.guess_right" if right else "tour.guess_other"), icon=":material/check:" if right else ":material/info:"
                 )

@@ -24,6 +24,7 @@ from dashboard.session import pictures
 TILES = (2, 3, 4, 5)
 TOP = 4  # classes in a chart of one picture
 SIDE = 220  # pixels of a picture on screen
+BEST = "#00866B"  # the best line, as the detector in focus elsewhere
 
 
 def look(stage):
@@ -77,6 +78,12 @@ def sure(stage):
         figure = charts.class_bars(list(shares), list(shares.values()), "OOD", {"confidence": t("verdict.confidence_axis")})
         rows = [(name, round(100 * share, 3)) for name, share in shares.items()]
         stage.chart(figure, alt=said(finding.headline), table=table("picture confidence", rows), key="tour_sure")
+        measured = numbers.sure_shares(stage.settings)
+        if len(measured) == 2:  # the last sentence is about both
+            shares = {t("word.ID"): measured["known"], t("word.OOD"): measured["unknown"]}
+            figure = charts.share_bars(list(shares), list(shares.values()), ("ID", "OOD"), {"share": t("tour.sure_axis", level=f"{100 * findings.SURE:g}")})
+            rows = [(name, round(100 * share, 2)) for name, share in shares.items()]
+            stage.chart(figure, alt=said(finding.lines[-1]), table=table("set share", rows), key="tour_sure_shares")
 
 
 def tiles(stage):
@@ -122,7 +129,7 @@ def _shuffle():
 def line(stage):
     """Step 4: scores of known and unknown pictures; where does the line belong?"""
     scores = numbers.scores(stage.settings)
-    labels = {place: f"{scores.threshold(place):.3g}" for place in numbers.PLACES}
+    labels = {place: findings.place(scores.threshold(place)) for place in numbers.PLACES}
     place = choices.steps("line", t("tour.line_slider"), labels, 20)
     mine = findings.line_at(scores.block["known"], scores.block["unknown"], scores.threshold(place))
     counted = {"alarms": (mine.alarms, mine.known, mine.shares[0]), "missed": (mine.missed, mine.unknown, mine.shares[1])}
@@ -133,16 +140,27 @@ def line(stage):
                 st.metric(t(f"tour.line_{key}"), f"{100 * share:.1f}\u00a0%")
                 if not stage.presenting:
                     st.caption(t("tour.line_of", count=f"{count:,}", of=f"{of:,}"))
-    words = {"score": t("blocks.norm_axis", block=compute.choice(stage.settings.facts).selected), "share": t("word.share"), "threshold": t("word.threshold")}
+    words = {"score": t("blocks.norm_axis", block=compute.choice(stage.settings.facts).selected), "share": t("word.share"), "threshold": t("tour.line_yours")}
     words |= {"ID": f"● {t('word.ID')}", "OOD": f"◆ {set_name(scores.ood)}", "says_ID": f"{t('word.ID')} →", "says_OOD": f"← {t('word.OOD')}"}
     figure = score_charts.score_histogram(scores.block["known"], scores.block["unknown"], scores.edges, mine.threshold, words)
+    if stage.shown:
+        best, dots = scores.best, {"dash": "dot", "width": 3, "color": BEST}
+        top = max(figure.data[-1].y)  # of the threshold's line, drawn last
+        figure.add_scatter(x=[best.threshold] * 2, y=[0, top], mode="lines", line=dots, name=t("tour.line_best", place=findings.place(best.threshold)))
     alt = t("tour.line_alt", alarms=f"{100 * mine.shares[0]:.1f}", missed=f"{100 * mine.shares[1]:.1f}")
     rows = [(t(f"tour.line_{key}"), count, round(100 * share, 2)) for key, (count, _, share) in counted.items()]
     with right:
         stage.chart(figure, alt=alt, table=table("verdict count share", rows), key="tour_line")
     stage.guess()
     if stage.shown:
-        stage.told(findings.line(scores.best, scores.team_line(scores.best), mine if stage.chosen != SHOWN else None))
+        team = scores.team_line(best)
+        finding = findings.line(best, team, mine if stage.chosen != SHOWN else None)
+        stage.told(finding)
+    if stage.shown and not stage.presenting:
+        missed = {t("tour.line_bar_block"): best.shares[1], t("tour.line_bar_team"): team.shares[1]}
+        figure = charts.share_bars(list(missed), list(missed.values()), ("OOD", "OOD"), {"share": t("tour.line_team_axis")})
+        rows = [(name, round(100 * share, 2)) for name, share in missed.items()]
+        stage.chart(figure, alt=said(finding.lines[-1]), table=table("detector share", rows), key="tour_line_team")
 
 
 def why(stage):

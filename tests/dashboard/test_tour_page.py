@@ -1,5 +1,7 @@
 """Tests of the guided tour, run without a browser: answers wait for a guess, come from the core, and live in the link."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -78,9 +80,33 @@ def test_lines_and_promises_are_those_of_the_core(pack):
     middle = (min(e[0] for e in ends) + max(e[1] for e in ends)) / 2
     alarms, missed = (norms["known"] <= middle).mean(), (norms["near"] > middle).mean()
     assert [metric.value for metric in page.metric] == [f"{100 * alarms:.1f}\u00a0%", f"{100 * missed:.1f}\u00a0%"]
+    drawn = json.loads(page.get("plotly_chart")[0].proto.spec)["data"]
+    said, best = headings(page)[0], next(line for line in drawn if line["name"].startswith("best line"))
+    at = best["x"][0]
+    for share in ((norms["known"] <= at).mean(), (norms["near"] > at).mean()):
+        assert f"{100 * share:.1f}\u00a0%" in said, "the answer is about the line that is drawn"
+    assert f"at {at:.3g}," in said and best["name"] == f"best line: {at:.3g}"
+    missed = json.loads(page.get("plotly_chart")[1].proto.spec)["data"][0]["text"]
+    assert all(share.replace(" ", "\u00a0") in page.markdown[-2].value for share in missed), "bars and sentence agree"
     page, trust = visit(step=6, a6="high", risk=2), Trust(pack.reference)
     done = trust.outcome(trust.rule("both", risk=0.02, share=0.05), "both", share=0.05)
     assert f"{100 * done.coverage:.0f}\u00a0%" in headings(page)[0]
+
+
+def test_who_is_surest_is_told_as_the_bars_are_drawn_and_each_of_equals_is_a_right_guess():
+    page, words = visit(step=2, a2="shown"), catalogue("en")
+    shares, of_all = (json.loads(chart.proto.spec)["data"][0] for chart in page.get("plotly_chart"))
+    top = [name.partition(":")[0] for name, text in zip(shares["y"], shares["text"], strict=True) if text == shares["text"][0]]
+    assert len(top) > 1 and headings(page) == [
+        words["tour.sure_alike"].format(pictures=", ".join(sorted(top)), confidence=shares["text"][0].replace(" %", "\u00a0%"))
+    ]
+    for letter in top:
+        healthy(button(page, f"guess_2_{letter[-1]}").click().run())
+        assert page.success[0].value == words["tour.guess_right"]
+    wrong = shares["y"][-1].partition(":")[0][-1]
+    healthy(button(page, f"guess_2_{wrong}").click().run())
+    assert page.info[0].value == words["tour.guess_other"]
+    assert all(share.replace(" ", "\u00a0") in " ".join(one.value for one in page.markdown) for share in of_all["text"])
 
 
 def test_evidence_covers_a_fifth_and_the_network_is_asked_again(pack):
