@@ -24,10 +24,14 @@ export default function(c) {
 # Streamlit sets type size and margins for all visitors of a server alike; every other size on the page follows the first.
 LARGE = """<style>
 :root { font-size: 125%; }
-[data-testid=stMainBlockContainer] { padding: 3rem 4rem 1rem; }
-[data-testid=stBottomBlockContainer] { padding: 0.5rem 4rem 1rem; }
+[data-testid=stMainBlockContainer] { padding: 2.75rem 4rem 0; }
+[data-testid=stMainBlockContainer] [data-testid=stVerticalBlock] { gap: 0.65rem; }
+[data-testid=stMainBlockContainer] :is(h1, h2, h3) { padding-top: 0; }
+[data-testid=stBottomBlockContainer] { padding: 0.5rem 4rem 0.75rem; }
+[data-testid=stMetricLabel] * { white-space: normal !important; }
 </style>"""
-HEIGHT = 300  # pixels of a chart that a class looks at, so that it fits below its finding
+HEIGHT, ROOM = 300, 40  # pixels of a chart that a class looks at, and more once there are no guesses: it fits 1280 x 800 so
+WIDE = 90  # pixels on the left of such a chart where its axis has a title, of two lines
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,10 @@ class Stage:
         if not self.presenting:
             show(figure, alt=alt, table=table, key=key)
             return
-        figure.update_layout(font={"size": 17}, height=HEIGHT)
-        figure.update_yaxes(title={"font": {"size": 13}})  # along the height, which is short
+        figure.update_layout(font={"size": 17}, height=HEIGHT + ROOM * self.shown, margin={"b": 64})
+        if title := figure.layout.yaxis.title.text:  # along the height, which is short
+            figure.update_yaxes(title={"font": {"size": 13}, "text": title.replace(" (", "<br>("), "standoff": 26})
+            figure.update_layout(margin={"l": WIDE})
         st.plotly_chart(figure, alt=alt, key=key, config={**CONFIG, "displayModeBar": False})
 
 

@@ -133,7 +133,7 @@ def line(stage):
     place = choices.steps("line", t("tour.line_slider"), labels, 20)
     mine = findings.line_at(scores.block["known"], scores.block["unknown"], scores.threshold(place))
     counted = {"alarms": (mine.alarms, mine.known, mine.shares[0]), "missed": (mine.missed, mine.unknown, mine.shares[1])}
-    left, right = st.columns((1, 2), gap="medium")
+    left, right = st.columns((2, 3) if stage.presenting else (1, 2), gap="medium")
     with left:
         for key, (count, of, share) in counted.items():
             with st.container(border=True):
@@ -183,10 +183,11 @@ def why(stage):
         stage.told(finding)
     seen = looks[picture].seen
     shown = {"whole": seen, "map": overlay(seen, found.values)} | (found.covered if stage.shown else {})
+    width = SIDE if stage.presenting and not stage.shown else "stretch"
     with st.grid(4, min_column_width=140, gap="small"):
         for part, pixels in shown.items():
             caption = t(f"tour.why_{part}_caption", says=says, share=findings.percent(found.confidence.get(part, 0.0)))
-            st.image(enlarged(pixels), caption=caption, width="stretch", alt=caption)
+            st.image(enlarged(pixels), caption=caption, width=width, alt=caption)
     if stage.shown and not stage.presenting:
         parts = [t(f"tour.why_bar_{part}") for part in found.confidence]
         figure = charts.class_bars(parts, list(found.confidence.values()), "ID", {"confidence": t("tour.why_axis", says=says)})
@@ -197,7 +198,7 @@ def why(stage):
 def ask(stage):
     """Step 6: how much may the machine decide, where only so much may be wrong?"""
     labels = {risk: f"{risk:g} %" for risk in numbers.RISKS}
-    risk = choices.steps("risk", t("trust.risk"), labels, numbers.RISK, width=480)
+    risk = choices.steps("risk", t("trust.risk"), labels, numbers.RISK, width=640)
     stage.guess()
     try:
         trust, found, share = numbers.hand_off(stage.settings, risk)

@@ -462,14 +462,18 @@ def test_why_shows_the_evidence_of_any_block_and_the_report_says_it_in_both_lang
 
 def test_walk_the_tour_by_the_arrow_keys(visit):
     page = visit("tour", pack="toybox", present=1)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    fits = "(main => main.scrollHeight <= main.clientHeight)(document.querySelector('[data-testid=stMain]'))"
     titles = []
     for number in range(1, 7):
         expect(page.get_by_text(f"Step {number} of 6", exact=True)).to_be_visible()
         settle(page)
         titles.append(page.get_by_role("heading", level=1).inner_text())
+        page.wait_for_function(fits)
         page.keyboard.press("ArrowRight")
         expect(page.get_by_role("heading", level=2)).to_have_count(1)  # the answer
         settle(page)
+        page.wait_for_function(fits)
         if number < 6:
             page.keyboard.press("ArrowRight")
     assert len(set(titles)) == 6 and query(page)["step"] == "6"
