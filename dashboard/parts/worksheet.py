@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from core.errors import InputError
+from core.explanation.drawing import overlay
 from dashboard import compute
 from dashboard.charts.pictures import data_url
-from dashboard.language import explain, language, t
+from dashboard.language import class_name, explain, language, t
 from dashboard.parts import tour_numbers as numbers
 from dashboard.parts.families import pack_titles
 from dashboard.parts.tour_stage import said
@@ -17,7 +18,9 @@ from dashboard.session import pictures
 
 STYLE = """
 @page { size: A4; margin: 16mm; }
-body { font: 11pt/1.45 'Pretendard', 'Noto Sans KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif; max-width: 178mm; margin: 8mm auto; color: #000; }
+body { font: 11pt/1.45 'Pretendard', 'Noto Sans KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif; max-width: 178mm; margin: 8mm auto; color: #000;
+  overflow-wrap: anywhere; }
+:lang(ko) { word-break: keep-all; }
 h1 { font-size: 18pt; margin: 0 0 2mm; } h2 { font-size: 13pt; margin: 0 0 1mm; } p { margin: 0 0 2mm; }
 section { break-inside: avoid; border-top: 1px solid #000; padding: 3mm 0; }
 figure { display: inline-block; margin: 0 2mm 2mm 0; text-align: center; font-size: 9pt; }
@@ -64,6 +67,7 @@ def tasks(settings, with_answers):
     """Return the six `Task`s of a model, in the language in use. Raises: InputError for a picture that cannot be read."""
     cast = numbers.cast(settings)
     known, unknown = cast.pairs[0]
+    looks = {i: compute.look(settings.pack, i, pictures.find(i)).seen for i in (known, unknown, *cast.suspects.values()) if i}
     pair = [(i, t("tour.known_picture" if i == known else "tour.unknown_picture", name=pictures.name_of(i))) for i in (known, unknown) if i]
     shown = {"look": pair, "tiles": pair[:1], "why": pair[:1], "sure": [(i, t("tour.letter", letter=letter)) for letter, i in cast.suspects.items()]}
     found = numbers.answers(settings) if with_answers else None
@@ -72,7 +76,8 @@ def tasks(settings, with_answers):
     for number, step in enumerate(numbers.STEPS, 1):
         guesses = () if step == "line" or (step == "look" and known is None) else numbers.GUESSES[step]
         guesses = tuple(cast.suspects) if step == "sure" else tuple(t(f"tour.{step}_guess_{guess}") for guess in guesses)
-        images = tuple((data_url(compute.look(settings.pack, i, pictures.find(i)).seen), caption) for i, caption in shown.get(step, ()))
+        images = tuple((data_url(looks[i]), caption) for i, caption in shown.get(step, ()))
+        images += _map(settings, known or unknown, looks[known or unknown]) if step == "why" else ()
         link = f"{address}?{urlencode({'lang': language(), 'pack': settings.pack, 'step': number})}"
         answer = None
         if found is not None:
@@ -82,16 +87,27 @@ def tasks(settings, with_answers):
     return made
 
 
+def _map(settings, picture_id, seen):
+    """Return the map that step 5 asks about, as pictures of a `Task`; none where the network has none."""
+    try:
+        found = compute.evidence(settings.pack, picture_id, pictures.find(picture_id), block=compute.choice(settings.facts).blocks[-1])
+    except InputError:
+        return ()
+    return ((data_url(overlay(seen, found.values)), t("tour.why_map_caption", says=class_name(settings.facts["classes"][found.label]))),)
+
+
 def sheet(model, tasks, *, lang):
     """Write the sheet: a whole HTML page. Args: model: a name; tasks: `Task`s; lang: "ko" or "en", of the words in `tasks` and of those around them."""
     title = f"{t('tour.page')}: {t('tour.sheet')}"
     fields = "".join(f'{escape(t(f"tour.sheet_{field}"))} <span class="field">&nbsp;</span>' for field in ("name", "class", "date"))
     note = f"<p>{escape(t('tour.sheet_answers_of'))}</p>" if any(task.answer is not None for task in tasks) else ""
     body = "\n".join(_section(number, task) for number, task in enumerate(tasks, 1))
+    last = "" if note else f'<section><p>{escape(t("tour.sheet_last"))}</p><div class="room"></div></section>'
     return f"""<!DOCTYPE html>
 <html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{STYLE}</style></head>
 <body><h1>{escape(title)}</h1><p>{escape(t("tour.sheet_model", name=model))}</p><p>{fields}</p>{note}
 {body}
+{last}
 </body></html>
 """
 

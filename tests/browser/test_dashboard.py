@@ -484,6 +484,7 @@ def test_walk_the_tour_by_the_arrow_keys(visit):
         page.get_by_role("button", name="Download the worksheet").click()
     sheet = Path(download.value.path()).read_text("utf-8")
     assert f"{urlsplit(page.url).netloc}/tour?" in sheet and all(title in sheet for title in titles)
+    assert "evidence for duck" in sheet and "Before I trust an answer, I ask" in sheet
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

@@ -43,11 +43,12 @@ def page_of(monkeypatch, language, *, answer=None, model="Toybox"):
 def test_six_questions_room_to_write_and_the_link_of_each_step(monkeypatch, language):
     page, words = page_of(monkeypatch, language), catalogue(language)
     seen = Reader(page)
-    assert ("html", {"lang": language}) in seen.attributes and seen.tags.count("section") == 6
+    assert ("html", {"lang": language}) in seen.attributes and seen.tags.count("section") == 7
     for number, step in enumerate(STEPS, 1):
         assert f"{number}. {words[f'tour.{step}_question']}" in seen.text and words[f"tour.{step}_do"] in seen.text
         assert ("a", {"href": f"http://here/tour?lang={language}&pack=toybox&step={number}"}) in seen.attributes
-    assert seen.text.count(words["tour.sheet_found"]) == 6 and page.count('class="room"') == 24
+    assert seen.text.count(words["tour.sheet_found"]) == 6 and page.count('class="room"') == 25
+    assert seen.text.count(words["tour.sheet_last"]) == 1
     assert words["tour.sheet_answer"] + words["tour.sheet_none"] not in seen.text and words["tour.sheet_answers_of"] not in seen.text
 
 
@@ -56,6 +57,7 @@ def test_a_teacher_has_the_answers_and_no_empty_lines(monkeypatch, language):
     words = catalogue(language)
     seen = Reader(page_of(monkeypatch, language, answer=("The finding.", "One more.")))
     assert seen.text.count("The finding.") == seen.text.count("One more.") == 6 and words["tour.sheet_found"] not in seen.text
+    assert words["tour.sheet_last"] not in seen.text
     assert words["tour.sheet_answers_of"] in seen.text
     assert words["tour.sheet_none"] in Reader(page_of(monkeypatch, language, answer=())).text
 
