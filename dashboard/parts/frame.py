@@ -15,11 +15,13 @@ from dashboard.parts.person import remember_person
 from dashboard.session import pictures
 
 # Streamlit moves spinners, menus and the sidebar whatever the browser asks for, and writes white on the light blue of the dark theme.
+# Browsers break Korean lines inside words unless told otherwise.
 _STYLE = """<style>
 @media (prefers-reduced-motion: reduce) {
   *, *::before, *::after { animation-duration: 1ms !important; animation-iteration-count: 1 !important; transition-duration: 1ms !important; }
 }
 button[data-testid="stBaseButton-primary"]:not(:disabled) { background-color: #005A8C; color: #FFFFFF; border-color: currentColor; }
+:lang(ko) :is(h1, h2, h3, p, li) { word-break: keep-all; overflow-wrap: anywhere; }
 </style>"""
 
 
