@@ -57,10 +57,10 @@ def card(picture_id, look, verdict, keep, *, compared):
             weakest = min(verdict.members, key=verdict.members.get)
             members = ", ".join(f"{t(f'detector.{m}')} {percent(q)}\u00a0%" for m, q in verdict.members.items())
             st.caption(t("verdict.members", members=members, weakest=t(f"detector.{weakest}")))
-    title, size, true_class = pictures.title(picture_id), look.seen.shape[0], pictures.truth(picture_id)
-    truth = f" ({t('verdict.truth', name=class_name(true_class))})" if true_class else ""
+    title, size, true_class = pictures.name_of(picture_id), look.seen.shape[0], pictures.truth(picture_id)
+    caption = t("verdict.truth", name=plain(title)) if true_class else plain(title)
     shown = [
-        (pictures.view(picture_id), f"{plain(title)}{truth}", t("verdict.alt_picture", name=title)),
+        (pictures.view(picture_id), caption, t("verdict.alt_picture", name=title)),
         (enlarged(look.seen), t("verdict.seen", size=size), t("verdict.alt_seen", size=size)),
         (spotlight(look.seen, look.activity[block]), t("verdict.active", block=block), t("verdict.alt_active", block=block)),
     ]

@@ -141,6 +141,14 @@ def test_an_upload_is_judged_as_core_judges_it(language, pack):
     assert words(language, "verdict.alt_picture", name="own.png") in alts(page)
 
 
+def test_a_picture_is_called_by_a_name_and_not_by_its_id(language):
+    page = visit(language, picture="toybox:test/3")
+    captions = [drawn.caption for image in page.image for drawn in image.proto.imgs]
+    assert words(language, "verdict.truth", name=class_name(language, "fish")) in captions
+    assert words(language, "verdict.alt_picture", name=class_name(language, "fish")) in alts(page)
+    assert not [text for text in (*captions, *alts(page)) if "toybox:" in text]
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [("letter.png", b"Dear model, this is only text.\n"), ("empty.png", b""), ("cut.png", noise(0)[:300]), ("**bold** [x](y).png", b"GIF89a")],
