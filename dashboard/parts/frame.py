@@ -54,6 +54,8 @@ def frame():
     tell_language()
     remember_person()
     pictures.remember_in_link()
+    if pictures.lost():
+        st.info(t("frame.lost", page=t("verdict.page")), icon=":material/no_photography:")
     return Frame(chosen, facts)
 
 

@@ -32,9 +32,7 @@ def pick_pictures(settings):
     Returns: ids of the pictures that were brought or, if none, the primary one; what cannot be read gets a sentence.
     """
     ids = gallery_ids(settings)
-    if pictures.primary() is None:
-        pictures.choose(ids[0])
-        pictures.remember_in_link()
+    pictures.begin_with(ids[0])
     gallery, upload, camera = st.tabs([t("picker.gallery"), t("picker.upload"), t("picker.camera")])
     with gallery:
         _gallery(ids)

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 THUMB = 128  # pixels of a picture in a strip
 SIDE = 384  # pixels of a picture on screen, shorter side
+BROUGHT = "brought"  # in the link instead of the id of an upload, which a link cannot carry
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -165,7 +166,8 @@ def data_sets():
 
 def primary():
     """Return the id of the picture that all pages look at: chosen before, or named by the link, or None."""
-    return st.session_state.get("primary") or st.query_params.get("picture")
+    linked = st.query_params.get("picture")
+    return st.session_state.get("primary") or (None if linked == BROUGHT else linked)
 
 
 def pinned():
@@ -174,8 +176,21 @@ def pinned():
 
 
 def choose(picture_id):
-    """Make a picture the primary one."""
+    """Make a picture the primary one. For callbacks: what a person chose."""
     st.session_state["primary"] = picture_id
+    st.session_state.pop("lost", None)
+
+
+def begin_with(picture_id):
+    """Make a picture the primary one where none is, and put it into the address."""
+    if primary() is None:
+        st.session_state["primary"] = picture_id
+    remember_in_link()
+
+
+def lost():
+    """Tell whether the link is about a picture that was brought and is gone, until another one is chosen."""
+    return st.session_state.get("lost", False)
 
 
 def pin(picture_id):
@@ -186,10 +201,14 @@ def pin(picture_id):
 
 
 def remember_in_link():
-    """Put the selection into the address, so that it can be copied; uploads stay out, since a link cannot carry them."""
+    """Put the selection into the address, so that it can be copied; of an upload only that there was one, since a link cannot carry it."""
+    if primary() is None and st.query_params.get("picture") == BROUGHT:
+        st.session_state["lost"] = True
     for name, picture_id in (("picture", primary()), ("pinned", pinned())):
         if picture_id and not picture_id.startswith("upload:"):
             st.query_params[name] = picture_id
+        elif picture_id and name == "picture":
+            st.query_params[name] = BROUGHT
         elif name in st.query_params:
             del st.query_params[name]
 

@@ -28,9 +28,7 @@ def main():
     sort, block = controls(settings, choice)
     ratio_chart(choice, sort, block)
     load(settings)
-    if pictures.primary() is None:
-        pictures.choose(gallery_ids(settings)[0])
-        pictures.remember_in_link()
+    pictures.begin_with(gallery_ids(settings)[0])
     looks = look_at(settings, [pictures.primary(), pictures.pinned()])
     overconfidence(settings, choice, block, looks)
     st.divider()

@@ -33,9 +33,7 @@ def main():
     ood, form, axis, level, length = controls(settings)
     load(settings)
     data = compute.confidences(settings.pack, raw=length == "paper")
-    if pictures.primary() is None:
-        pictures.choose(gallery_ids(settings)[0])
-        pictures.remember_in_link()
+    pictures.begin_with(gallery_ids(settings)[0])
     looks = look_at(settings, [pictures.primary(), pictures.pinned()])
     marks = {i: compute.confidence_of(settings.pack, look.measured, raw=length == "paper") for i, look in looks.items()}
     with found:

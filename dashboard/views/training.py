@@ -320,9 +320,7 @@ def mixer(context):
     attacked_default = "standard" if "standard" in context.packs else context.first
     settings = Frame(context.packs[context.first], context.facts[context.first])
     ids = gallery_ids(settings)
-    if pictures.primary() is None:
-        pictures.choose(ids[0])
-    pictures.remember_in_link()
+    pictures.begin_with(ids[0])
     remember("eps", EPS, 8)
     left, middle, right = st.columns(3, gap="large")
     with left:

@@ -116,7 +116,11 @@ def test_what_no_training_showed_is_unknown(visit, name, make):
     expect(page.get_by_role("img", name=f"The picture {name.replace('_', '.')}")).to_be_visible()
     expect(words(page)).to_have_text(re.compile("^Unknown"))
     settle(page)
-    assert "picture" not in query(page)  # a link cannot carry an upload
+    assert query(page)["picture"] == "brought"  # a link cannot carry an upload itself
+    page.reload()
+    expect(page.get_by_text("outlasts no reload")).to_be_visible()
+    settle(page)
+    expect(words(page)).to_have_text(re.compile("^Known"))  # of the picture that the gallery begins with
 
 
 def test_strange_files_get_a_sentence_each_and_the_page_lives_on(visit):

@@ -170,7 +170,7 @@ def test_own_pictures_are_measured_and_stay_in_their_session():
     healthy(page.selectbox(key="range").set_value(0).run())
     button = next(button for button in page.button if (button.key or "").startswith(f"bin_{one.name}_"))
     healthy(button.click().run())
-    assert page.session_state["primary"] in one.job.result.ids and "picture" not in page.query_params
+    assert page.session_state["primary"] in one.job.result.ids and page.query_params["picture"] == "brought"
     other = visit(**page.query_params)
     assert other.button(key=button.key).label == button.label
     assert len(other.image) < len(page.image), "a link carries the numbers, not the pictures"

@@ -15,6 +15,7 @@ from core.limits import limits
 from core.packs import list_packs
 from dashboard.charts.style import percent
 from dashboard.language import LANGUAGES, catalogue
+from dashboard.parts import pictures
 from dashboard.parts.picker import SHOWN
 from tests.dashboard.pages import healthy, open_page
 
@@ -147,6 +148,20 @@ def test_a_picture_is_called_by_a_name_and_not_by_its_id(language):
     assert words(language, "verdict.truth", name=class_name(language, "fish")) in captions
     assert words(language, "verdict.alt_picture", name=class_name(language, "fish")) in alts(page)
     assert not [text for text in (*captions, *alts(page)) if "toybox:" in text]
+
+
+def test_an_upload_that_a_reload_lost_is_told_until_another_picture_is_chosen(language):
+    page, told = visit(language), words(language, "frame.lost", page=words(language, "verdict.page"))
+    healthy(page.file_uploader(key="files").upload("own.png", noise(1), "image/png").run())
+    assert page.query_params["picture"] == pictures.BROUGHT and not page.info
+    for name in ("verdict", "blocks", "confidence", "tour"):
+        page = open_page(name, language, pack="toybox", picture=pictures.BROUGHT)  # a reload: the link and a new session
+        assert [info.value for info in page.info] == [told]
+    page = visit(language, picture=pictures.BROUGHT)
+    healthy(page.run())
+    assert [info.value for info in page.info] == [told], "what Streamlit runs again says it still"
+    healthy(page.button(key="pick_toybox:test/3").click().run())
+    assert not page.info and page.query_params["picture"] == "toybox:test/3"
 
 
 @pytest.mark.parametrize(
