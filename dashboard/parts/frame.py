@@ -45,7 +45,7 @@ def frame():
         names = list(titles)
         if "pack" in st.query_params:
             _settle()
-        chosen = choices.select("pack", t("frame.pack"), titles, "toybox" if "toybox" in names else names[0], on_change=_settle, help=t("frame.pack_help"))
+        chosen = choices.select("pack", t("frame.pack"), titles, "toybox" if "toybox" in names else names[0], on_change=_chose, help=t("frame.pack_help"))
         facts = packs[chosen].facts
         accuracy, n = (facts["figures"].get(name) for name in ("accuracy", "pictures"))
         arch = harmless(facts["arch"])
@@ -62,11 +62,16 @@ def frame():
 def photos_to(pack):
     """Judge photos by a pack made for them, unless the person or the link has named a model. For callbacks only."""
     if not st.session_state.get("pack_settled") and pack in compute.packs():
-        st.session_state["pack"] = pack
+        st.session_state["pack"] = st.session_state["photos_to"] = pack
 
 
 def _settle():
     st.session_state["pack_settled"] = True
+
+
+def _chose():
+    _settle()
+    st.session_state.pop("photos_to", None)
 
 
 def load(frame):

@@ -61,7 +61,7 @@ def pick_pictures(settings):
         st.error(f"**{plain(name)}**: {explain(error)}", icon=":material/broken_image:")
     if len(unreadable) > SHOWN:
         st.error(t("picker.more_unreadable", n=f"{len(unreadable) - SHOWN:,}"), icon=":material/broken_image:")
-    if brought and settings.pack == "cifar10" and not st.session_state.get("pack_settled"):
+    if st.session_state.get("photos_to") == settings.pack:
         upload.caption(t("picker.switched"))
     return brought or [pictures.primary()]
 

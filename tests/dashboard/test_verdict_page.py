@@ -164,6 +164,18 @@ def test_an_upload_that_a_reload_lost_is_told_until_another_picture_is_chosen(la
     assert not page.info and page.query_params["picture"] == "toybox:test/3"
 
 
+@pytest.mark.skipif("cifar10" not in list_packs(), reason="no pack named cifar10: it ships in assets/packs; make packs builds it")
+def test_that_photos_go_to_the_model_made_for_them_is_told_until_a_model_is_chosen(language):
+    page, told = open_page("verdict", language), words(language, "picker.switched")
+    for n in (1, 2):
+        healthy(page.file_uploader(key="files").upload(f"own{n}.png", noise(n), "image/png").run())
+        assert page.selectbox(key="pack").value == "cifar10" and told in [caption.value for caption in page.caption]
+    healthy(page.run())
+    assert told in [caption.value for caption in page.caption]
+    healthy(page.selectbox(key="pack").set_value("toybox").run())
+    assert told not in [caption.value for caption in page.caption]
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [("letter.png", b"Dear model, this is only text.\n"), ("empty.png", b""), ("cut.png", noise(0)[:300]), ("**bold** [x](y).png", b"GIF89a")],
