@@ -35,7 +35,9 @@ def pick_pictures(settings):
     pictures.begin_with(ids[0])
     gallery, upload, camera = st.tabs([t("picker.gallery"), t("picker.upload"), t("picker.camera")])
     with gallery:
-        _gallery(ids)
+        known = any(pictures.truth(i) in settings.facts["classes"] for i in ids)
+        st.caption(t("picker.gallery_caption" if known else "picker.gallery_unknown"))
+        _choices({i: pictures.name_of(i) for i in ids}, pictures.view)
         if tuple(settings.facts["classes"]) == pictures.CIFAR10 and not any("cifar10" in i.lower() for i in ids):
             offer_download()
     with upload:
@@ -76,11 +78,6 @@ def gallery_ids(settings):
     elif downloaded("CIFAR10"):
         known = [f"torchvision:CIFAR10/test/{i}" for i in range(5)]
     return [*known, "toybox:test/2", "toybox:near/4", "toybox:letters/3", "toybox:textures/0", "toybox:noise/0"]
-
-
-def _gallery(ids):
-    st.caption(t("picker.gallery_caption"))
-    _choices({i: pictures.name_of(i) for i in ids}, pictures.view)
 
 
 def _brought_before(ids):

@@ -28,6 +28,7 @@ def buttons(page):
 
 def test_without_the_pictures_they_are_offered(page):
     assert buttons(page.run()) == [catalogue("ko")["download.button"]]
+    assert catalogue("ko")["picker.gallery_unknown"] in [caption.value for caption in page.caption], "no last ones: none is known"
 
 
 def test_with_the_pictures_nothing_is_offered(page, monkeypatch):
