@@ -20,7 +20,7 @@ from core.images.sources import data_folder, open_source
 from core.limits import limits
 from dashboard.caches import per_picture
 from dashboard.charts.pictures import enlarged
-from dashboard.language import catalogue, class_name, language
+from dashboard.language import catalogue, class_name, language, set_name
 from dashboard.language.text import harmless
 from dashboard.session.presence import hold, session
 
@@ -146,8 +146,11 @@ def title(picture_id):
 
 
 def name_of(picture_id):
-    """Return what a person calls a picture: its class, its set, its file; harmless wherever it is shown."""
+    """Return what a person calls a picture: its class, its set (with its row where the set is a file), its file; harmless wherever it is shown."""
     true_class = truth(picture_id)
+    spec, _, row = picture_id.rpartition("/")
+    if not true_class and spec.startswith("data:"):
+        return f"{set_name(spec)}, {row}"
     kind = picture_id.partition(":")[2].split("/")[0]
     return class_name(true_class) if true_class else catalogue(language()).get(f"picker.{kind}") or harmless(title(picture_id))
 

@@ -15,8 +15,8 @@ from core.limits import limits
 from core.packs import list_packs
 from dashboard.charts.style import percent
 from dashboard.language import LANGUAGES, catalogue
-from dashboard.parts import pictures
 from dashboard.parts.picker import SHOWN
+from dashboard.session import pictures
 from tests.dashboard.pages import healthy, open_page
 
 KEPT = limits().pictures
