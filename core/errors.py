@@ -18,6 +18,12 @@ class InputError(ValueError):
         self.values = values
 
 
+def reason(error):
+    """Say why something could not be fetched. Args: error: of `urllib`, or of who checks what came."""
+    cause = getattr(error, "reason", error)
+    return getattr(cause, "strerror", None) or str(cause)
+
+
 def unknown(kind, name, known):
     """Build the `InputError` for a name that is in no table, listing the known ones."""
     listed = ", ".join(sorted(known))

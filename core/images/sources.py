@@ -14,7 +14,7 @@ from tokenize import TokenError
 
 import numpy as np
 
-from core.errors import InputError, unknown
+from core.errors import InputError, reason, unknown
 from core.images.folder import Folder, find_files
 from core.images.item import Item, Source, checked, empty
 from core.images.parquet import Parquet
@@ -335,7 +335,7 @@ def download(name):
         datasets.CIFAR10(folder, download=True)
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a broken archive a RuntimeError
         raise InputError(
-            f"{name} could not be downloaded ({error}); check the network and try again, or set BLOCKSCOPE_DATA to a folder that has it.",
+            f"{name} could not be downloaded ({reason(error)}); check the network and try again, or set BLOCKSCOPE_DATA to a folder that has it.",
             key="download.failed",
             name=name,
         ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from core.device import pick_device
-from core.errors import InputError
+from core.errors import InputError, reason
 from core.evaluation import least_plausible
 from core.images.item import Picked
 from core.images.preprocess import Preprocessing
@@ -249,7 +249,7 @@ def _weights(order):
         return get_model(order.arch, weights="DEFAULT", progress=False).state_dict(), f"torchvision's {order.arch}"
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a file whose hash is wrong a RuntimeError
         raise InputError(
-            f"The weights of {order.arch} could not be downloaded ({error}); check the network and try again, or give a file.",
+            f"The weights of {order.arch} could not be downloaded ({reason(error)}); check the network and try again, or give a file.",
             key="weights.download",
             arch=order.arch,
         ) from error

@@ -24,13 +24,13 @@ export default function(c) {
 # Streamlit sets type size and margins for all visitors of a server alike; every other size on the page follows the first.
 LARGE = """<style>
 :root { font-size: 125%; }
-[data-testid=stMainBlockContainer] { padding: 2.75rem 4rem 0; }
-[data-testid=stMainBlockContainer] [data-testid=stVerticalBlock] { gap: 0.65rem; }
+[data-testid=stMainBlockContainer] { padding: 2.5rem 4rem 0; }
+[data-testid=stMainBlockContainer] [data-testid=stVerticalBlock] { gap: 0.6rem; }
 [data-testid=stMainBlockContainer] :is(h1, h2, h3) { padding-top: 0; }
-[data-testid=stBottomBlockContainer] { padding: 0.5rem 4rem 0.75rem; }
+[data-testid=stBottomBlockContainer] { padding: 0.25rem 4rem 0.5rem; }
 [data-testid=stMetricLabel] * { white-space: normal !important; }
 </style>"""
-HEIGHT, ROOM = 300, 40  # pixels of a chart that a class looks at, and more once there are no guesses: it fits 1280 x 800 so
+HEIGHT, ROOM = 290, 50  # pixels of a chart that a class looks at, and more once there are no guesses: it fits 1280 x 800 so
 WIDE = 90  # pixels on the left of such a chart where its axis has a title, of two lines
 
 

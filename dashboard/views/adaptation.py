@@ -39,7 +39,7 @@ def main():
         st.fragment(live, run_every=UPDATE * crowd)()
         st.fragment(more_live, run_every=SLOWER * crowd)()
     else:
-        ended(settings, one)
+        ended(settings, one, can_start=plan is not None)
     if plan is not None:
         adapt_plan.command(plan)
     explanation(settings)
@@ -128,7 +128,7 @@ def progress(one):
                 st.progress(min(done / max(batches or 1, 1), 1.0), t("adapt.at_batch", method=name, done=done, batches=batches))
 
 
-def ended(settings, one):
+def ended(settings, one, *, can_start):
     """Draw a run that has ended: from memory, else from the store; and the others that were kept."""
     try:
         kept = compute.runs("adaptation", LISTED, owner())
@@ -141,7 +141,7 @@ def ended(settings, one):
     if run is None and one is None:
         reopen(kept)
         if not current():
-            example()
+            example(can_start)
         return
     if run is not None:
         document, plan, sheets = run.result, plan_of(run.result["plan"]), compute.adaptation_pictures(run.id)
@@ -286,14 +286,14 @@ def before_and_after(settings, one, result):
     st.caption(t("adapt.own_caption"))
 
 
-def example():
+def example(can_start):
     """Draw a recorded run, so that there is something to see before the first one."""
     recorded = compute.adaptation_example()
     if recorded is None:
         st.info(t("adapt.empty"), icon=":material/play_circle:")
         return
     document, sheets = recorded
-    st.info(t("adapt.example"), icon=":material/movie:")
+    st.info(f"{t('adapt.example')} {t('adapt.example_yours') if can_start else ''}".rstrip(), icon=":material/movie:")
     replay(adapt_result.result_of(document, plan_of(document["plan"]), sheets), None)
 
 

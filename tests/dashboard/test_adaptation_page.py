@@ -245,7 +245,8 @@ def test_a_run_is_chosen_from_the_list_by_what_it_is_called(store):
 
 def test_nothing_kept_yet_says_how_to_begin():
     page = visit()
-    assert [i.value for i in page.info] == [words("adapt.example")] and not page.button(key="adapt_start").disabled
+    says = f"{words('adapt.example')} {words('adapt.example_yours')}"
+    assert [i.value for i in page.info] == [says] and not page.button(key="adapt_start").disabled
 
 
 @pytest.mark.parametrize("id", ["0123456789abcdef", "../../etc", "bench"])
@@ -506,3 +507,10 @@ def test_networks_of_another_model_are_not_asked(far):
     far.runs["live"] = seen("done", plan=replace(PLAN, pack="toybox-mixup"))
     page = visit(adaptation="live")
     assert words("adapt.own_gone") in text(page) and not far.asked
+
+
+def test_where_nothing_can_begin_nothing_says_that_it_does(monkeypatch, tmp_path):
+    monkeypatch.setenv("BLOCKSCOPE_DATA", str(tmp_path))
+    page = visit(pack="cifar10")
+    assert words("adapt.no_pictures") in [i.value for i in (*page.info, *page.warning)]
+    assert words("adapt.example") in [i.value for i in page.info] and page.button(key="adapt_start").disabled
