@@ -13,7 +13,7 @@ help:
 	@echo "make test         check the code and run every test, those in a real browser too (ARGS=\"-k verdict\" for some)"
 	@echo "make soak         try to break it: many people, hostile files, faults (ARGS=\"hostile --minutes 1\" for one, shorter)"
 	@echo "make bench        measure speed, as ratios side by side (ARGS=\"probe\", \"verdict\" or \"start\" for one)"
-	@echo "make figures      make the figures of the documents anew, from the packs (ARGS=--tables: from docs/figures.json as it is)"
+	@echo "make figures      make the figures of the documents anew, from the packs (ARGS=--measure: on pictures too; ARGS=--tables: from the files as they are)"
 	@echo "make packs        train both networks and build their packs (BLOCKSCOPE_DATA=folder for the photos; hours)"
 	@echo "make methods      train the networks of the comparison of training methods (make seeds: twice more on the toybox; hours)"
 	@echo "make grid         search alpha and eps for it; make comparison: measure what came of it (docs/training.md)"

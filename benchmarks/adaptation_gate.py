@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.measured import table
 from core.adaptation import make
 from core.adaptation.gated import SourceGate
 from core.adaptation.stream import CLEAN, Stream
@@ -103,19 +104,20 @@ def main(arguments=None):
                 options.out.parent.mkdir(parents=True, exist_ok=True)
                 options.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
                 print(json.dumps(found["runs"][-1]), file=sys.stderr, flush=True)
-    print(report(found["runs"]))
+    for part in PARTS:
+        print(f"{part}\n\n{table(rows([run for run in found['runs'] if run['part'] == part]))}\n")
     return 0
 
 
-def report(runs):
-    """Return the runs as a Markdown table: error, then AUROC of student, output and gate, then the accepted known / unknown pictures, all in %."""
-    heads = "part, stream, unknown, method, error, at the end, student, at the end, output, gate, accepted, batches".split(", ")
-    lines = [heads, ["---"] * len(heads)]
-    for run in runs:
+def rows(runs):
+    """Return the runs as rows of cells, the worst stream first: error, AUROC of student, output and gate, then accepted known / unknown pictures, in %."""
+    methods = list(METHODS)
+    lines = ["stream, unknown, method, error, at the end, student, at the end, output, gate, accepted, batches".split(", ")]
+    for run in sorted(runs, key=lambda run: (run["stream"] == CLEAN, -run["share"], methods.index(run["method"]))):
         figures = (_shown(run[key]) for key in ("error", "error_end", "auroc", "auroc_end", "auroc_output", "auroc_gate"))
-        shares = " / ".join(_shown(run[key]) for key in ("accepted_known", "accepted_unknown"))
-        lines.append((run["part"], run["stream"], f"{run['share']:.0%}", run["method"], *figures, shares, str(run["batches"])))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        shares = " / ".join(_shown(run[key]) for key in ("accepted_known", "accepted_unknown") if run[key] is not None)
+        lines.append([run["stream"], f"{run['share']:.0%}", run["method"], *figures, shares, str(run["batches"])])
+    return lines
 
 
 def measured(part, title, share, blocks, options):

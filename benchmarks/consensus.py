@@ -55,16 +55,14 @@ def main(arguments=None):
     found["real"] = {name: judge(_load(options.cache / f"{name}-real.npz"), found, name) for name in names}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found) + "\n", "utf-8")
-    options.out.with_suffix(".md").write_text(report(found), "utf-8")
+    print(report(found))
     return 0
 
 
 def report(found):
-    """Return the study as Markdown."""
+    """Return what docs/consensus.md says, as Markdown."""
     names, together, shipped = found["networks"], found["together"], found["shipped"]
     lines = [
-        "# The consensus, studied",
-        "",
         "Made by `python -m benchmarks.consensus`; the numbers are in `consensus.json`. All figures are FPR@95TPR in %, ID positive (the share of",
         "unknown pictures that pass where the recall of known ones is nearest to 95 %; lower is better), with mean AUROC behind the stroke.",
         "Known pictures: 2,000 of the CIFAR-10 test split. Unknown: up to 600 of each of ten sets. All inputs went through the same JPEG (quality 75).",
@@ -105,7 +103,7 @@ def report(found):
     heads = [key for key in found["real"][names[0]]["p_value"] if key.startswith("share")]
     lines += [f"| network | {' | '.join(h.removeprefix('share at most ') for h in heads)} | KS | n |", f"| --- |{' --- |' * (len(heads) + 2)}"]
     lines += [f"| {n} | {' | '.join(str(found['real'][n]['p_value'][h]) for h in heads + ['ks', 'n'])} |" for n in names]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def choose(measured):

@@ -1,22 +1,23 @@
 """How often a counterfactual is found, how large it is and how long it takes: the table of docs/explanation.md.
 
-python -m benchmarks.counterfactual [PACK] [--limit N]: by default the pack toybox, 30 pictures a line; seconds of one core.
+python -m benchmarks.counterfactual [--pack PACK] [--limit N]: by default the pack toybox, 30 pictures a line; seconds of one core, three minutes in all.
 Expected on toybox: a smooth change is found for all; a verdict takes a smaller one than a class.
 """
 
-import argparse
 import itertools
 import sys
 import time
 from statistics import median
 
+from benchmarks.measured import main, number
 from core.explanation.counterfactual import counterfactual
 from core.images import toybox
 from core.images.preprocess import stack
 from core.packs import load_pack
 from core.verdict import ID, OOD, Judge
 
-HEADS = ("pictures", "turns", "basis", "found", "median change, of 255", "largest", "median cells of 64", "median s", "slowest s")
+RUNS = {"toybox": {}}
+HEADS = ["pictures", "turns", "basis", "found", "median change, of 255", "largest", "median cells of 64", "median s", "slowest s"]
 LINES = (
     ("test", "class", "low_frequency"),
     ("test", "verdict", "low_frequency"),
@@ -36,8 +37,15 @@ def judged(pack, judge, split):
             yield pixels, verdict
 
 
+def measure(*, pack="toybox", limit=30):
+    """Search a counterfactual of `limit` pictures for each of `LINES`."""
+    loaded = load_pack(pack, device="cpu")
+    judge = Judge(loaded.reference, ("consensus",))
+    return {"pictures": limit, "detector": "consensus", "rows": [row(loaded, judge, *line, limit) for line in LINES]}
+
+
 def row(pack, judge, split, kind, basis, limit):
-    """Return the cells of one line. Patches come from the next picture of another class, or of the other split."""
+    """Return the figures of one line. Patches come from the next picture of another class, or of the other split."""
     found, times = [], []
     others = judged(pack, judge, "near" if (split, kind) == ("test", "verdict") else "test")
     for pixels, verdict in itertools.islice(judged(pack, judge, split), limit):
@@ -48,25 +56,29 @@ def row(pack, judge, split, kind, basis, limit):
         found.append(counterfactual(pack, judge, pixels, kind=kind, basis=basis, other=other))
         times.append(time.process_time() - began)
     turned = [one for one in found if one.found]
-    sizes = [f"{of(one.size for one in turned):.1f}" if turned else "-" for of in (median, max)]
-    cells = f"{median(one.cells[0] for one in turned):g}" if turned and basis == "patches" else "-"
-    turns = kind if kind == "class" else "ID to OOD" if split == "test" else "OOD to ID"
-    return (f"toybox:{split}", turns, basis, f"{len(turned)} of {limit}", *sizes, cells, f"{median(times):.1f}", f"{max(times):.1f}")
+    return {
+        "source": f"toybox:{split}",
+        "turns": kind if kind == "class" else "ID to OOD" if split == "test" else "OOD to ID",
+        "basis": basis,
+        "found": len(turned),
+        "size": median(one.size for one in turned) if turned else None,
+        "largest": max((one.size for one in turned), default=None),
+        "cells": median(one.cells[0] for one in turned) if turned and basis == "patches" else None,
+        "seconds": median(times),
+        "slowest": max(times),
+    }
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.counterfactual", description=__doc__.split("\n")[0])
-    parser.add_argument("pack", nargs="?", default="toybox")
-    parser.add_argument("--limit", type=int, default=30, help="pictures a line (default 30)")
-    options = parser.parse_args(arguments)
-    pack = load_pack(options.pack, device="cpu")
-    judge = Judge(pack.reference, ("consensus",))
-    for cells in (HEADS, ["---"] * len(HEADS)):
-        print(f"| {' | '.join(cells)} |")
-    for line in LINES:
-        print(f"| {' | '.join(row(pack, judge, *line, options.limit))} |", flush=True)
-    return 0
+def tables(runs):
+    """Return the table of each run."""
+    return {f"counterfactual_{name}": [HEADS, *(_cells(row, run["pictures"]) for row in run["rows"])] for name, run in runs.items()}
+
+
+def _cells(row, pictures):
+    cells = "-" if row["cells"] is None else f"{row['cells']:g}"
+    sizes, times = ([number(row[key]) for key in keys] for keys in (("size", "largest"), ("seconds", "slowest")))
+    return [row["source"], row["turns"], row["basis"], f"{row['found']} of {pictures}", *sizes, cells, *times]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.modules[__name__]))

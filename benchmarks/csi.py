@@ -1,15 +1,15 @@
 """Does contrastive training tell unknown pictures apart better than as much standard training? The tables of docs/csi.md.
 
-python -m benchmarks.csi [csi standard-8 standard-32] [--seed 0] [--keep FOLDER]
+python -m benchmarks.csi [RUN ...] [--training NAME] [--seed 0] [--keep FOLDER]
 Expected on toybox: CSI beats standard training of as many epochs, and loses to standard training of as many passes. Six minutes a training on one core.
 
 Labelled CSI (Tack et al., NeurIPS 2020), cut down: one stage instead of two, one crop a picture instead of two, joint labels of class and rotation in
 the contrastive term alone, no colour jitter. It is here and not in `core.training` because it did not pay.
 """
 
-import argparse
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +17,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.measured import main, number
 from core.cli import parse
 from core.conformal import conformal_p
 from core.detectors import DETECTORS
 from core.detectors.odin import perturbation
 from core.evaluation import evaluate, figures
-from core.metrics import measure
+from core.metrics import measure as metrics
 from core.networks.build import create
 from core.packs import load_pack
 from core.packs.build import build
@@ -32,9 +33,11 @@ from core.training.command import preprocessing_of, read_sets
 from core.training.trainer import Recipe, train
 
 SETS = ("near", "textures", "noise", "letters")
+RUNS = {name: {"training": name} for name in ("standard-8", "csi", "standard-32")}
+CONVENTION = "id_positive"
 TRAININGS = {"csi": 8, "standard-8": 8, "standard-32": 32}  # epochs; a step of CSI takes four passes
 TURNS = 4  # quarter turns, the shifts
-SHOWN = ("consensus", "msp", "energy", "knn", "fdbd", "featurenorm")
+SHOWN = ("consensus", "msp", "knn")
 PICTURES = "train --limit 6000 --holdout 1000 --bank 500 --ood-limit 600 --data toybox:train --val toybox:test --out -".split()
 
 
@@ -131,7 +134,7 @@ def judged(name, network, sets, preprocessing, folder):
     pack = load_pack(folder, device="cpu")
     known = probe_all(pack.network, sets.validation.images, preprocessing, means=(pack.reference.middle,), perturb=perturbation(preprocessing))
     found = evaluate(pack.judge, {one: pack.reference.unknown[one] for one in SETS}, known=known, labels=sets.validation.labels)
-    table = figures(found, resamples=0)
+    table = figures(found, convention=CONVENTION, resamples=0)
     rows = {DETECTORS[one].title: {of: (row["auroc"], row["fpr95"]) for of, row in table[one].items()} for one in SHOWN}
     if name == "csi":
         near = turned(network, bank.images, preprocessing)
@@ -154,31 +157,37 @@ def judged(name, network, sets, preprocessing, folder):
 
 
 def _measured(known, unknown):
-    found = measure(known.double().numpy(), unknown.double().numpy())
+    found = metrics(known.double().numpy(), unknown.double().numpy())
     return 100 * found.auroc, 100 * found.fpr95
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.csi", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", default=list(TRAININGS), metavar="TRAINING", help=f"of {', '.join(TRAININGS)} (default all)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", help="a folder for checkpoints and packs, from which a killed run goes on; by default they are thrown away")
-    options = parser.parse_args(arguments)
+def measure(*, training="standard-8", seed=0, keep=""):
+    """Train once on the toybox and judge. Args: training: of `TRAININGS`; keep: folder for checkpoint and pack, from which a killed run goes on."""
     of = parse([*PICTURES, *(word for name in SETS for word in ("--ood", f"{name}=toybox:{name}"))])
     preprocessing = preprocessing_of(of)
     sets = read_sets(of, preprocessing, log=lambda line: print(line, file=sys.stderr), train=of.limit)
     with tempfile.TemporaryDirectory() as thrown:
-        folder = Path(options.keep or thrown)
-        for name in options.names:
-            network = trained(name, sets, preprocessing, options.seed, folder / f"{name}-{options.seed}.pt")
-            accuracy, rows = judged(name, network, sets, preprocessing, folder / f"{name}-{options.seed}")
-            print(f"## {name}, seed {options.seed}: accuracy {accuracy:.2f} %\n")
-            print(f"| AUROC / FPR@95TPR, % | {' | '.join(SETS)} | mean |\n|{' --- |' * (len(SETS) + 2)}")
-            for title, row in rows.items():
-                cells = [*row.values(), tuple(sum(values) / len(row) for values in zip(*row.values(), strict=True))]
-                print(f"| {title} | {' | '.join(f'{auroc:.1f} / {fpr95:.1f}' for auroc, fpr95 in cells)} |", flush=True)
-    return 0
+        folder, began = Path(keep or thrown), time.process_time()
+        network = trained(training, sets, preprocessing, seed, folder / f"{training}-{seed}.pt")
+        minutes = (time.process_time() - began) / 60
+        accuracy, rows = judged(training, network, sets, preprocessing, folder / f"{training}-{seed}")
+    passes = TRAININGS[training] * of.limit * (TURNS if training == "csi" else 1)
+    pictures = {"known": len(sets.validation.images), **{name: len(sets.unknown[name].images) for name in SETS}}
+    return {"convention": CONVENTION, "pictures": pictures, "passes": passes, "cpu_minutes": minutes, "accuracy": accuracy, "rows": rows}
+
+
+def tables(runs):
+    """Return one table of all runs."""
+    lines = [["training", ">passes", ">CPU minutes", ">accuracy, %", "score", *SETS, "mean"]]
+    for run in runs.values():
+        name, epochs = run["settings"]["training"].partition("-")[0], TRAININGS[run["settings"]["training"]]
+        facts = [f"{name.replace('csi', 'CSI')}, {epochs} epochs", f"{run['passes']:,}", number(run["cpu_minutes"]), number(run["accuracy"], 2)]
+        for title, row in run["rows"].items():
+            cells = [*row.values(), [sum(values) / len(row) for values in zip(*row.values(), strict=True)]]
+            lines.append([*facts, title, *(f"{auroc:.1f} / {fpr95:.1f}" for auroc, fpr95 in cells)])
+            facts = [""] * len(facts)
+    return {"csi": lines} if runs else {}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.modules[__name__]))

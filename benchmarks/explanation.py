@@ -1,13 +1,12 @@
 """Which explanation can be believed on which pack: the tables of docs/explanation.md.
 
-python -m benchmarks.explanation [PACK=SRC ...] [--limit N] [--sanity M] [--methods NAMES] [--save], by default toybox=toybox:test, 60 pictures, 10 of them
-for the randomised weights. --save keeps the figures in assets/faithfulness.toml, which the dashboard shows.
+python -m benchmarks.explanation [RUN ...] [--pack PACK --source SRC] [--limit N] [--sanity M] [--methods NAME ...] [--save]
+--save keeps the figures in assets/faithfulness.toml, which the dashboard shows; so do the runs on known pictures.
 Pictures of the toybox bring the true mask of their object. Four minutes for the pack toybox on one core.
 Expected on toybox: Grad-CAM, Integrated Gradients and occlusion are believed; RSP lies on the object most of all (83 % of its positive map) but its order
 deletes no faster than a random one.
 """
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass, field
@@ -16,16 +15,25 @@ from pathlib import Path
 import tomlkit
 import torch
 
+from benchmarks.measured import main, number
 from core.explanation import EXPLANATIONS, OF_NORM, explain
 from core.explanation.common import classes_of, norm_of
 from core.explanation.faithfulness import area, deletion, edge_maps, energy, hits, insertion, probability_of, random_maps, sanity
 from core.explanation.measured import FILE, WEIGHTS, WHY_NOT
 from core.images import toybox
 from core.images.preprocess import stack
-from core.images.sources import named_sources, open_source, read
+from core.images.sources import open_source, read
 from core.packs import load_pack
 from core.table import look_up
 
+RUNS = {
+    "toybox": {"save": True},
+    "m_tlat": {"pack": "toybox-m-tlat", "save": True},
+    "near": {"source": "toybox:near", "limit": 40, "sanity": 5},
+    "cifar10": {"pack": "cifar10", "source": "data:cifar10_test", "limit": 40, "save": True},
+    "vgg16": {"pack": "cifar10-standard-vgg16", "source": "data:cifar10_test", "limit": 40, "save": True},
+}
+SEED = 0  # of the random orders
 ORDERS = 3  # random ones, whose mean is the floor
 SHARES = (0.05, 0.5, 1.0)  # of the layers whose weights are shuffled, from the head
 FLOORS = {"random": "random order", "edges": "edges"}
@@ -47,11 +55,6 @@ class Measured:
         for name, value in values.items():
             self.values[name] = torch.cat([self.values[name], value]) if name in self.values else value
 
-    def percent(self, name):
-        """Return the mean in %, over pictures that have the value."""
-        there = [v for v in self.values.get(name, torch.empty(0)).tolist() if v == v]
-        return f"{100 * sum(there) / len(there):.1f}" if there else "-"
-
 
 def measured(pack, images, masks, *, sanity_on, methods=tuple(EXPLANATIONS)):
     """Measure methods, a random order and edges. Args: images: (N, 3, S, S), preprocessed; masks: (N, S, S) bool or None. Returns: {name: Measured}."""
@@ -59,14 +62,14 @@ def measured(pack, images, masks, *, sanity_on, methods=tuple(EXPLANATIONS)):
     rows = {name: Measured(EXPLANATIONS[name].title) for name in methods}
     floors = {f"{floor}{' (norm)' * of_norm}": of_norm for floor in FLOORS.values() for of_norm in (False, True)}
     rows |= {name: Measured(name) for name in floors}
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(SEED)
     for first in range(0, len(images), BATCH):
         batch, mask = images[first : first + BATCH], None if masks is None else masks[first : first + BATCH]
         probability, norm = probability_of(network, classes_of(network, batch)), _relative(norm_of(network, block), batch)
         for name in methods:
-            began = time.perf_counter()
+            began = time.process_time()
             maps = explain(name, network, batch, block=block if name in OF_NORM else None)
-            rows[name].milliseconds = 1000 * (time.perf_counter() - began) / len(batch)
+            rows[name].milliseconds = 1000 * (time.process_time() - began) / len(batch)
             _judge(rows[name], norm if name in OF_NORM else probability, batch, [maps], mask)
         blind = [random_maps(batch, generator=generator) for _ in range(ORDERS)]
         for name, of_norm in floors.items():
@@ -80,23 +83,37 @@ def measured(pack, images, masks, *, sanity_on, methods=tuple(EXPLANATIONS)):
     return rows
 
 
-def table(rows):
-    """Return the Markdown table of what `measured` returned."""
-    lines = [HEADS, tuple("---" for _ in HEADS)]
-    for name, row in rows.items():
-        correlation = "-" if row.correlations is None else ", ".join(f"{c:.2f}" for c in row.correlations.mean(1))
-        speed = "-" if row.milliseconds is None else f"{row.milliseconds:.0f}"
-        areas = (f"{row.values[key].mean():.3f}" for key in ("deletion", "insertion"))
-        lines.append((row.title, *areas, *(row.percent(key) for key in ("hit", "positive", "negative")), correlation, speed, verdict(rows, name)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def plain(rows):
+    """Return what `measured` returned as plain data: means over pictures, those of the object in %."""
+
+    def mean(values, of=1):
+        there = [] if values is None else [v for v in values.tolist() if v == v]
+        return of * sum(there) / len(there) if there else None
+
+    return {
+        name: {
+            "title": row.title,
+            **{key: mean(row.values[key]) for key in ("deletion", "insertion")},
+            **{key: mean(row.values.get(key), 100) for key in ("hit", "positive", "negative")},
+            "correlations": None if row.correlations is None else row.correlations.mean(1),
+            "milliseconds": row.milliseconds,
+            "why_not": failings(rows, name) if name in EXPLANATIONS else None,
+        }
+        for name, row in rows.items()
+    }
 
 
-def verdict(rows, name):
-    """Say "yes", or what a method fails."""
-    if name not in EXPLANATIONS:
-        return "-"
-    failed = failings(rows, name)
-    return "no: " + ", ".join(WHY_NOT[one] for one in failed) if failed else "yes"
+def tables(runs):
+    """Return the table of each run."""
+    return {f"explanation_{name}": [HEADS, *(_cells(row) for row in run["methods"].values())] for name, run in runs.items()}
+
+
+def _cells(row):
+    failed = row["why_not"]
+    believed = "-" if failed is None else "no: " + ", ".join(WHY_NOT[one] for one in failed) if failed else "yes"
+    correlations = "-" if row["correlations"] is None else ", ".join(f"{c:.2f}" for c in row["correlations"])
+    shares = (number(row[key]) for key in ("hit", "positive", "negative"))
+    return [row["title"], number(row["deletion"], 3), number(row["insertion"], 3), *shares, correlations, number(row["milliseconds"], 0), believed]
 
 
 def failings(rows, name):
@@ -113,7 +130,7 @@ def failings(rows, name):
     return failed
 
 
-def save(pack, rows, spec, masks, *, sanity_on, file=FILE):
+def store(pack, rows, spec, masks, *, sanity_on, file=FILE):
     """Keep what `measured` returned for the dashboard; methods that were measured before on the same pictures stay beside it."""
     facts = {
         "source": Path(spec).name if Path(spec).exists() else spec,
@@ -185,28 +202,19 @@ def _pictures(spec, preprocessing, limit):
     return stack([toy.image for toy in toys]), torch.stack([torch.from_numpy(toy.mask) for toy in toys])
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.explanation", description=__doc__.split("\n")[0])
-    parser.add_argument("pairs", nargs="*", default=["toybox=toybox:test"], metavar="PACK=SRC")
-    parser.add_argument("--limit", type=int, default=60, help="pictures a pack (default 60)")
-    parser.add_argument("--sanity", type=int, default=10, help="of them, for the randomised weights (default 10)")
-    parser.add_argument("--methods", default=",".join(EXPLANATIONS), help="names separated by commas (default all)")
-    parser.add_argument("--save", action="store_true", help=f"keep the figures in {FILE.parent.name}/{FILE.name}")
-    options = parser.parse_args(arguments)
-    methods = options.methods.split(",")
+def measure(*, pack="toybox", source="toybox:test", limit=60, sanity=10, methods=tuple(EXPLANATIONS), save=False):
+    """Measure methods on the first `limit` pictures of a source. Args: sanity: of them, for the shuffled weights; save: keep it for the dashboard, too."""
     for name in methods:
         look_up(EXPLANATIONS, name, kind="explanation")
-    for name, spec in named_sources(options.pairs).items():
-        pack = load_pack(name, device="cpu")
-        images, masks = _pictures(spec, pack.preprocessing, options.limit)
-        sanity_on = min(options.sanity, len(images))
-        rows = measured(pack, pack.preprocessing.normalise(images), masks, sanity_on=sanity_on, methods=methods)
-        share = "no masks" if masks is None else f"the object covers {100 * masks.float().mean():.1f} %"
-        print(f"## {name}, {spec}\n\n{len(images)} pictures, {share}; selected block {pack.selection.selected}\n\n{table(rows)}\n", flush=True)
-        if options.save:
-            save(pack, rows, spec, masks, sanity_on=sanity_on)
-    return 0
+    loaded = load_pack(pack, device="cpu")
+    images, masks = _pictures(source, loaded.preprocessing, limit)
+    sanity = min(sanity, len(images))
+    rows = measured(loaded, loaded.preprocessing.normalise(images), masks, sanity_on=sanity, methods=methods)
+    if save:
+        store(loaded, rows, source, masks, sanity_on=sanity)
+    covered = None if masks is None else 100 * masks.float().mean()
+    return {"pictures": len(images), "shuffled": sanity, "block": loaded.selection.selected, "object": covered, "seed": SEED, "methods": plain(rows)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.modules[__name__]))

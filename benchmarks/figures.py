@@ -1,30 +1,35 @@
-"""Make the figures of the documents anew: python -m benchmarks.figures [--tables]
+"""Make the figures of the documents anew: python -m benchmarks.figures [--tables] [--measure [NAME ...]]
 
 First `docs/figures.json`: what the packs that ship and the table of trainings tell, with convention, numbers of pictures, seed and interval. Then each table
 in README.md and docs/ between `<!-- figures: NAME -->` and `<!-- end of figures -->`, which the function of that name in `TABLES` writes from the file, or
-of speed from `docs/bench.json`, which `python -m benchmarks.run --json docs/bench.json` writes. Nothing is measured on pictures: the packs hold what their
-networks measured. `--tables` takes the files as they are.
+of speed from `docs/bench.json`, which `python -m benchmarks.run --json docs/bench.json` writes. The packs hold what their networks measured. `--tables`
+takes the files as they are. What needs pictures is measured by the modules of `MEASURED`, each of which keeps a file: `--measure` runs them before, all
+or those that are named; where pictures are missing, the file stays as it is. `STUDIES` took hours and have commands of their own; their tables are made of
+their files.
 """
 
 import argparse
 import json
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 
-from benchmarks.harness import Row
+from benchmarks import adaptation_gate, consensus, training_methods
+from benchmarks.harness import HEADS, Row
+from benchmarks.measured import main as measure
+from benchmarks.measured import marked, read, set_title, table
 from benchmarks.start import GOALS
 from core.detectors import DETECTORS
 from core.evaluation import document, evaluate, figures
-from core.packs import load_pack
+from core.packs import SHIPPED, load_pack
 from core.training import METHODS
 from core.training.comparison import CONVENTION as PAPERS
 from core.training.comparison import DATA, read_comparison
 from core.trust import Trust
 from core.trust import document as trusted
 from core.verdict import Judge
-from dashboard.language import catalogue
 
 ROOT = Path(__file__).parents[1]
 FILE, SPEED = ROOT / "docs" / "figures.json", ROOT / "docs" / "bench.json"
@@ -32,16 +37,21 @@ PACKS, CONVENTION, RESAMPLES, SEED = ("toybox", "cifar10"), "id_positive", 500, 
 RISKS, SHARES = (1, 2, 5), (0, 5)  # percent that may be wrong, and percent of unknown pictures, in the table of promises
 SHOWN = ("featurenorm", "msp", "energy", "energy_selected_norm", "consensus")  # in the README
 SCORES = {"msp": "confidence", "calibrated": "calibrated confidence", "consensus": "consensus", "both": "both"}
-BLOCK = re.compile(r"(?<=<!-- figures: )(?P<name>\w+)(?P<end> -->\n)(?P<body>.*?)(?=<!-- end of figures -->)", re.DOTALL)
+MEASURED = ("watch", "tokens", "masks", "counterfactual", "adaptation_stream", "thresholds", "explanation", "compression", "csi")
+STUDIES = ("consensus", "adaptation_gate", "training_grid")
+BLOCK = re.compile(r"<!-- figures: (\w+) -->.*?<!-- end of figures -->", re.DOTALL)
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.figures", description=__doc__.split(":")[0])
-    parser.add_argument("--tables", action="store_true", help="write the tables only, from docs/figures.json as it is")
+    parser.add_argument("--tables", action="store_true", help="write the tables only, from the files as they are")
+    parser.add_argument("--measure", nargs="*", choices=MEASURED, metavar="NAME", help=f"measure on pictures first: {', '.join(MEASURED)} (default all)")
     options = parser.parse_args(arguments)
+    for name in MEASURED if options.measure == [] else options.measure or ():
+        measure(import_module(f"benchmarks.{name}"), [])
     if not options.tables:
         FILE.write_text(json.dumps(measured(resamples=RESAMPLES), indent=1) + "\n", "utf-8")
-    found = json.loads(FILE.read_text("utf-8"))
+    found = bodies(json.loads(FILE.read_text("utf-8")))
     for file in documents():
         text = file.read_text("utf-8")
         if (new := filled(text, found)) != text:
@@ -55,9 +65,20 @@ def documents():
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+def bodies(found):
+    """Return {mark: what stands there as Markdown}. Args: found: as `measured`."""
+    rows = {name: of(found) for name, of in TABLES.items()}
+    for name in MEASURED:
+        rows |= import_module(f"benchmarks.{name}").tables(read(name))
+    studies = {name: json.loads((ROOT / "docs" / f"{name}.json").read_text("utf-8")) for name in STUDIES}
+    rows["adaptation_gate"] = adaptation_gate.rows([run for run in studies["adaptation_gate"]["runs"] if run["part"] == "test"])
+    trainings = training_methods.sections(read_comparison(), studies["training_grid"], training_methods.find([SHIPPED]))
+    return {mark: table(of) for mark, of in rows.items()} | trainings | {"consensus": consensus.report(studies["consensus"])}
+
+
 def filled(text, found):
-    """Return a document with its tables written anew. Args: found: as `measured`. Raises: KeyError for a table of another name than in `TABLES`."""
-    return BLOCK.sub(lambda block: f"{block['name']}{block['end']}\n{table(TABLES[block['name']](found))}\n\n", text)
+    """Return a document with its tables written anew. Args: found: as `bodies`. Raises: KeyError for a mark that `bodies` does not have."""
+    return BLOCK.sub(lambda block: marked(block[1], found[block[1]]), text)
 
 
 def measured(*, resamples):
@@ -95,21 +116,9 @@ def of_trainings():
     return sorted(found, key=lambda row: (row["arch"], list(METHODS).index(row["method"])))
 
 
-def table(rows):
-    """Return rows of cells as Markdown, the first row the heads; columns whose head begins with ">" stand at the right."""
-    heads = rows[0]
-    lines = [[head.lstrip(">") for head in heads], ["---:" if head.startswith(">") else "---" for head in heads], *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("|  |", "| |")
-
-
 def timed():
     """Return what `benchmarks.run --json` wrote: machine and rows."""
     return json.loads(SPEED.read_text("utf-8"))
-
-
-def set_title(name):
-    """Return the name of an unknown set in English, as on screen but for puzzles, which are called theirs there."""
-    return "puzzles of known pictures" if name == "jigsaw" else catalogue("en")[f"blocks.set_{name}"]
 
 
 def _of_sets(found, cells):
@@ -218,8 +227,7 @@ def promises(found):
 
 def speed(found):
     """All that was timed."""
-    rows = [list(Row(**row).cells) for row in timed()["rows"]]
-    return [["measurement", "what", ">median", ">quartiles", ">repetitions", "note"], *rows]
+    return [HEADS, *(Row(**row).cells for row in timed()["rows"])]
 
 
 def fast(found):

@@ -9,6 +9,8 @@ from importlib.metadata import version
 
 import numpy as np
 
+HEADS = ["measurement", "what", ">median", ">quartiles", ">repetitions", "note"]  # of `Row.cells`
+
 
 @dataclass(frozen=True)
 class Row:
@@ -65,13 +67,6 @@ def summary(group, what, values, unit, note=""):
     """Return the `Row` with the median and the quartiles of the values."""
     low, middle, high = np.percentile(values, (25, 50, 75))
     return Row(group, what, float(middle), float(low), float(high), unit, len(values), note)
-
-
-def markdown(rows):
-    """Return the rows as a Markdown table."""
-    heads = ("measurement", "what", "median", "quartiles", "repetitions", "note")
-    lines = [heads, tuple("---" for _ in heads), *(row.cells for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def machine():

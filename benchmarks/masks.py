@@ -1,52 +1,61 @@
 """Do perturbation masks keep and destroy the class, and what does the cross-check win? The table of docs/explanation.md.
 
-python -m benchmarks.masks [PACK] [--limit N] [--check 0.5,0,1]: toybox:test, by default 60 pictures of the pack toybox; a minute a row on one core.
+python -m benchmarks.masks [--pack PACK] [--limit N] [--checks 0.5 0 1]: pictures of toybox:test; a minute a row on one core.
 Expected on toybox: the class of all is kept and that of 57 of 60 destroyed; the cross-check wins a little in the Class Distortion Score and no more.
 """
 
-import argparse
 import sys
 import time
 
 import torch
 
+from benchmarks.measured import main
 from core.explanation.mask import find_masks
 from core.images import toybox
 from core.images.preprocess import stack
 from core.packs import load_pack
 
+RUNS = {"toybox": {}}
 BATCH = 20
-HEADS = ("check", "class kept, %", "class destroyed, %", "area of keep, %", "of remove, %", "CDS mean (std), median", "reverse CDS", "s of one core a picture")
+HEADS = ["check", "class kept, %", "class destroyed, %", "area of keep, %", "of remove, %", "CDS mean (std), median", "reverse CDS", "s of one core a picture"]
+
+
+def measure(*, pack="toybox", limit=60, checks=(0.5, 0.0)):
+    """Find the masks of `limit` toys. Args: checks: weights of the cross-check."""
+    loaded = load_pack(pack, device="cpu")
+    toys = [toybox.draw("test", index, size=loaded.preprocessing.size).image for index in range(limit)]
+    images = loaded.preprocessing.normalise(stack(toys))
+    return {"pictures": limit, "source": "toybox:test", "rows": [row(loaded, images, check) for check in checks]}
 
 
 def row(pack, images, check):
-    """Return the cells of one line."""
+    """Return the figures of one weight of the cross-check: shares and areas in %."""
     began, found = time.process_time(), []
     for first in range(0, len(images), BATCH):
         found.append(find_masks(pack.network, images[first : first + BATCH], check=check))
     seconds = (time.process_time() - began) / len(images)
     joined = {name: torch.cat([getattr(part, name) for part in found]) for name in vars(found[0])}
     kept, destroyed = ((joined[f"confidence_{what}"] >= 0.5 * joined["confidence"]).float().mean() for what in ("kept", "removed"))
-    areas = (f"{100 * joined[name].mean():.1f}" for name in ("keep", "remove"))
-    scores = (f"{joined[s].mean():.2f} ({joined[s].std():.2f}), {joined[s].median():.2f}" for s in ("cds", "cds_reverse"))
-    return (f"{check:g}", f"{100 * kept:.1f}", f"{100 * (1 - destroyed):.1f}", *areas, *scores, f"{seconds:.1f}")
+    return {
+        "check": check,
+        "kept": 100 * kept,
+        "destroyed": 100 * (1 - destroyed),
+        **{name: 100 * joined[name].mean() for name in ("keep", "remove")},
+        **{name: {"mean": joined[name].mean(), "std": joined[name].std(), "median": joined[name].median()} for name in ("cds", "cds_reverse")},
+        "seconds": seconds,
+    }
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.masks", description=__doc__.split("\n")[0])
-    parser.add_argument("pack", nargs="?", default="toybox")
-    parser.add_argument("--limit", type=int, default=60, help="pictures (default 60)")
-    parser.add_argument("--check", default="0.5,0,1", help="weights of the cross-check, separated by commas (default 0.5,0,1)")
-    options = parser.parse_args(arguments)
-    pack = load_pack(options.pack, device="cpu")
-    toys = [toybox.draw("test", index, size=pack.preprocessing.size).image for index in range(options.limit)]
-    images = pack.preprocessing.normalise(stack(toys))
-    for cells in (HEADS, ["---"] * len(HEADS)):
-        print(f"| {' | '.join(cells)} |")
-    for check in options.check.split(","):
-        print(f"| {' | '.join(row(pack, images, float(check)))} |", flush=True)
-    return 0
+def tables(runs):
+    """Return the table of each run."""
+    return {f"masks_{name}": [HEADS, *(_cells(row) for row in run["rows"])] for name, run in runs.items()}
+
+
+def _cells(row):
+    shares = (f"{row[name]:.1f}" for name in ("kept", "destroyed", "keep", "remove"))
+    scores = ("{mean:.2f} ({std:.2f}), {median:.2f}".format(**row[name]) for name in ("cds", "cds_reverse"))
+    return [f"{row['check']:g}" + " (no cross-check)" * (row["check"] == 0), *shares, *scores, f"{row['seconds']:.1f}"]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.modules[__name__]))

@@ -9,7 +9,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.harness import document, machine, markdown
+from benchmarks.harness import HEADS, document, machine
+from benchmarks.measured import table
 
 MEASUREMENTS = ("probe", "detectors", "verdict", "corruptions", "adaptation", "scoring", "start")
 ON_REQUEST = ("service",)
@@ -30,7 +31,7 @@ def main(arguments=None):
         print(f"measuring {name}", file=sys.stderr)
         rows += import_module(f"benchmarks.{name}").rows(quick=options.quick, **chosen)
     print(", ".join(f"{name} {value}" for name, value in machine().items() if value is not None), end="\n\n")
-    print(markdown(rows))
+    print(table([HEADS, *(row.cells for row in rows)]))
     if options.json:
         options.json.write_text(json.dumps(document(rows), indent=1) + "\n", "utf-8")
     return 0

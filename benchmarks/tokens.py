@@ -1,14 +1,17 @@
 """What FeatureNorm and NormRatio say of a transformer: a small vision transformer learns the toybox, then every block is measured.
 
-python -m benchmarks.tokens. Prints ID accuracy, NormRatio of each block, and the AUROC of each block's FeatureNorm against unknown toys, with the class token
-among the positions, as the probe has it, and without. Two to three minutes on one core.
+python -m benchmarks.tokens [--pictures N] [--limit N]: ID accuracy, NormRatio of each block, and the AUROC of each block's FeatureNorm against unknown toys,
+with the class token among the positions, as the probe has it, and without. Two to three minutes on one core.
 Expected: accuracy 59 %; NormRatio from 1.008 to 1.029, highest in block 3; textures and letters are told by the first three blocks (72 to 83 %) and not
 by the last two (33 to 42 %); the class token changes no AUROC by more than 2 points. The figures differ from one training to another.
 """
 
+import sys
+
 import torch
 from torchvision.models import VisionTransformer
 
+from benchmarks.measured import main, number
 from core.blocks import find_blocks
 from core.images.preprocess import Preprocessing
 from core.images.sources import open_source, read
@@ -16,12 +19,14 @@ from core.metrics import auroc_columns
 from core.probe import feature_norm, probe_all, twin
 from core.selection import select_block
 
+RUNS = {"toybox": {}}
+SEED = 0
 PREPROCESSING = Preprocessing(32, (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616))
 SIZES = {"image_size": 32, "patch_size": 4, "num_layers": 6, "num_heads": 4, "hidden_dim": 64, "mlp_dim": 128, "num_classes": 10}
 EPOCHS, BATCH, PEAK = 7, 64, 2e-3
 
 
-def trained(images, labels, *, seed=0):
+def trained(images, labels, *, seed=SEED):
     """Train the transformer: AdamW, one cycle, flips. Returns: it, in eval mode."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -52,20 +57,34 @@ def norms_of_patches(network, images):
     return torch.stack([found[name] for name in find_blocks(network)], 1)
 
 
-def main():
-    train, test = (read(open_source(f"toybox:{split}"), PREPROCESSING, stop=n) for split, n in (("train", 4000), ("test", 400)))
-    network = trained(train.images, train.labels)
+def measure(*, pictures=4000, limit=400):
+    """Train on `pictures` toys, then measure every block on `limit` others against up to 300 unknown ones of each set: percentages but for NormRatio."""
+    train, test = (read(open_source(f"toybox:{split}"), PREPROCESSING, stop=n) for split, n in (("train", pictures), ("test", limit)))
+    network = trained(train.images, train.labels, seed=SEED)
     known = probe_all(network, test.images, PREPROCESSING)
     selection = select_block(network, test.images, PREPROCESSING, permutations=5, border="crop", known=known)
-    print(f"accuracy {100 * (known.logits.argmax(1) == test.labels).double().mean():.1f} %, selected {selection.selected}")
-    print("NormRatio", *(f"{ratio:.3f}" for ratio in selection.norm_ratio))
-    patches = norms_of_patches(network, test.images).numpy()
+    patches, auroc, without = norms_of_patches(network, test.images).numpy(), {}, {}
     for name in ("near", "textures", "letters", "noise"):
-        unknown = read(open_source(f"toybox:{name}"), PREPROCESSING, stop=300).images
-        pairs = (known.norms.numpy(), probe_all(network, unknown, PREPROCESSING).norms.numpy()), (patches, norms_of_patches(network, unknown).numpy())
-        for what, (of_known, of_unknown) in zip(("all tokens", "without class token"), pairs, strict=True):
-            print(f"{name}, {what}: AUROC", *(f"{100 * value:.1f}" for value in auroc_columns(of_known, of_unknown)))
+        unknown = read(open_source(f"toybox:{name}"), PREPROCESSING, stop=min(300, limit)).images
+        auroc[name] = 100 * auroc_columns(known.norms.numpy(), probe_all(network, unknown, PREPROCESSING).norms.numpy())
+        without[name] = 100 * auroc_columns(patches, norms_of_patches(network, unknown).numpy())
+    accuracy = 100 * (known.logits.argmax(1) == test.labels).double().mean()
+    settings = {"seed": SEED, "epochs": EPOCHS, "unknown": min(300, limit)}
+    return {**settings, "accuracy": accuracy, "norm_ratio": selection.norm_ratio, "auroc": auroc, "auroc_without_class_token": without}
+
+
+def tables(runs):
+    """Return the table of each run, a column a block; the highest NormRatio is bold."""
+    return {f"tokens_{name}": list(_lines(run)) for name, run in runs.items()}
+
+
+def _lines(run):
+    ratios = run["norm_ratio"]
+    yield ["block", *(f"{k}" for k in range(len(ratios)))]
+    yield ["NormRatio", *(f"**{ratio:.3f}**" if ratio == max(ratios) else f"{ratio:.3f}" for ratio in ratios)]
+    for name, values in run["auroc"].items():
+        yield [f"AUROC against {'near toys' if name == 'near' else name}, %", *map(number, values)]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.modules[__name__]))

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.measured import marked
 from benchmarks.training_grid import choose
 from core.detectors import DETECTORS
 from core.detectors.odin import perturbation
@@ -192,14 +193,17 @@ def report(table, packs, grid=None):
         "better). Where a method has several seeds, its figure is their mean. A detector judges each network by the same rule: the only difference",
         "between the columns of a table is how the network was trained.",
         "",
-        *_paper(table),
-        *_setup(packs),
     ]
-    if grid:
-        lines += _search(grid, packs)
-    for family, of in table.groupby(list(FAMILY), sort=False):
-        lines += _family(dict(zip(FAMILY, family, strict=True)), of)
-    return "\n".join(lines).rstrip("\n") + "\n"
+    written = sections(table, grid, packs)
+    claims = marked("training_claims", written.pop("training_claims"))
+    return "\n".join([*lines, claims, "", *_setup(packs), "\n\n".join(marked(*one) for one in written.items())]) + "\n"
+
+
+def sections(table, grid, packs):
+    """Return {mark: Markdown} of what the report says from files, not from packs that need not be here. Args: as of `report`."""
+    families = [line for family, of in table.groupby(list(FAMILY), sort=False) for line in _family(dict(zip(FAMILY, family, strict=True)), of)]
+    lines = {"training_claims": _paper(table), "training_grid": _search(grid, packs) if grid else [], "training_networks": families}
+    return {mark: "\n".join(of).rstrip("\n") for mark, of in lines.items() if of}
 
 
 def _paper(table):

@@ -1,19 +1,23 @@
-"""How seldom a watch raises a false alarm, how soon a true one, how right its flags and shares are: python -m benchmarks.watch
+"""How seldom a watch raises a false alarm, how soon a true one, how right its flags and shares are: python -m benchmarks.watch [--runs N]
 
-Simulated scores (known pictures normal, unknown ones three deviations lower) and the packs' own numbers. Prints the tables of
-docs/watch.md. The alarm is compared with the other e-value that a batch's p-value offers: calibrated by a mixture (Vovk & Wang,
+Simulated scores (known pictures normal, unknown ones three deviations lower) and the packs' own numbers, for the tables of
+docs/watch.md; two minutes. The alarm is compared with the other e-value that a batch's p-value offers: calibrated by a mixture (Vovk & Wang,
 Annals of Statistics 2021), in the same Shiryaev-Roberts sum.
 """
 
-import argparse
 import math
+import sys
 
 import numpy as np
 
+from benchmarks.measured import main, number, set_title
 from core.watch.evidence import rate_bounds
 from core.watch.replay import replay
 from core.watch.watch import Settings, Watch
 
+RUNS = {"simulation": {}}
+SEED = 0
+MOST = 400  # batches that an alarm is waited for
 SHIFT = -3.0  # of unknown pictures' scores, in deviations of known ones
 
 
@@ -47,7 +51,7 @@ def false_alarms(draw, *, every, size, batches, known=2000):
     return [batches / count if count else math.inf for count in found]
 
 
-def delays(draw, share, *, size, runs, known=2000, most=400):
+def delays(draw, share, *, size, runs, known=2000, most=MOST):
     """Return median batches from a drift to the alarm, for (the watch, the one compared with); `most` where there is none, or before it."""
     found = []
     for _ in range(runs):
@@ -100,28 +104,38 @@ def packs(runs):
             yield name, of, sum(quiet), sum(early), np.median(after), np.mean(wrong)
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.watch", description=__doc__.split(":")[0])
-    parser.add_argument("--runs", type=int, default=200, help="of each simulation (default 200)")
-    runs = parser.parse_args(arguments).runs
-    draw = np.random.default_rng(0)
-    print("| every | batch | batches to a false alarm | by calibrated p-values |\n| ---: | ---: | ---: | ---: |")
-    for every, size in ((50, 20), (50, 100), (200, 100)):
-        ours, other = false_alarms(draw, every=every, size=size, batches=200 * runs)
-        print(f"| {every} | {size} | {ours:,.0f} | {other:,.0f} |")
-    print("\n| unknown, % | batch | batches to the alarm | by calibrated p-values |\n| ---: | ---: | ---: | ---: |")
-    for share, size in ((0.02, 100), (0.05, 100), (0.1, 100), (0.3, 100), (0.1, 20), (0.3, 20)):
-        ours, other = delays(draw, share, size=size, runs=max(runs // 5, 1))
-        print(f"| {100 * share:g} | {size} | {ours:g} | {'more than 400' if other >= 400 else f'{other:g}'} |")
-    print("\n| unknown, % | false discoveries, % | unknown ones flagged, % | estimate, % | low bound holds, % | high bound holds, % | width |")
-    print("| ---: " * 7 + "|")
-    for share in (0, 0.05, 0.2, 0.5):
-        wrong, found, *rest = 100 * flags_and_shares(draw, share, size=100, runs=25 * runs)
-        print(f"| {100 * share:g} | {wrong:.1f} | {'' if np.isnan(found) else f'{found:.0f}'} | {' | '.join(f'{v:.1f}' for v in rest)} |")
-    print("\n| pack | set | batches before | false alarms | batches to the alarm | false discoveries, % |\n| --- | --- | ---: | ---: | ---: | ---: |")
-    for name, of, quiet, early, after, wrong in packs(max(runs // 10, 1)):
-        print(f"| {name} | {of} | {quiet} | {early} | {after:g} | {100 * wrong:.1f} |")
+def measure(*, runs=200):
+    """Simulate, and replay the packs' own numbers. Args: runs: of each simulation; of a delay a fifth, of a pack a tenth, of flags 25 times as many."""
+    draw = np.random.default_rng(SEED)
+    alarms = [(every, size, *false_alarms(draw, every=every, size=size, batches=200 * runs)) for every, size in ((50, 20), (50, 100), (200, 100))]
+    mixed = ((0.02, 100), (0.05, 100), (0.1, 100), (0.3, 100), (0.1, 20), (0.3, 20))
+    late = [(100 * share, size, *delays(draw, share, size=size, runs=max(runs // 5, 1), most=MOST)) for share, size in mixed]
+    flags = [(100 * share, *(100 * flags_and_shares(draw, share, size=100, runs=25 * runs))) for share in (0, 0.05, 0.2, 0.5)]
+    return {"seed": SEED, "known": 2000, "false_alarms": alarms, "delays": late, "flags": flags, "packs": list(packs(max(runs // 10, 1)))}
+
+
+def tables(runs):
+    """Return the four tables."""
+    if not runs:
+        return {}
+    (run,) = runs.values()
+    late = [[f"{share:g}", f"{size}", f"{ours:g}", f"more than {MOST}" if other >= MOST else f"{other:g}"] for share, size, ours, other in run["delays"]]
+    flags = [[f"{share:g}", number(wrong), "" if found is None else number(found, 0), *map(number, rest)] for share, wrong, found, *rest in run["flags"]]
+    replayed = [[name, set_title(of), f"{quiet}", f"{early}", f"{after:g}", number(100 * wrong)] for name, of, quiet, early, after, wrong in run["packs"]]
+    share = [">unknown, %", ">false discoveries, %", ">unknown ones flagged, %", ">estimate, %", ">lower bound holds, %", ">upper bound holds, %", ">width"]
+    return {
+        "watch_alarms": [
+            [">A", ">batch", ">batches to a false alarm", ">calibrated"],
+            *([f"{every}", f"{size}", *("none" if n is None else f"{n:,.0f}" for n in between)] for every, size, *between in run["false_alarms"]),
+        ],
+        "watch_delays": [[">unknown, %", ">batch", ">batches to the alarm", ">calibrated"], *late],
+        "watch_flags": [share, *flags],
+        "watch_packs": [
+            ["pack", "set", ">batches before the drift", ">false alarms", ">median batches to the alarm", ">false discoveries, %"],
+            *replayed,
+        ],
+    }
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.modules[__name__]))

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from benchmarks import figures
+from benchmarks.consensus import CANDIDATES
+from benchmarks.measured import read
+from benchmarks.thresholds import mean
 from core.training.comparison import CONVENTION, DATA, improvement, read_comparison
 
 KEPT = json.loads(figures.FILE.read_text("utf-8"))
+BODIES = figures.bodies(KEPT)
 TEXT = {file.name: " ".join(file.read_text("utf-8").split()) for file in figures.documents()}
 
 
@@ -57,20 +61,20 @@ def test_every_figure_has_its_interval():
 @pytest.mark.parametrize("file", figures.documents(), ids=lambda file: file.name)
 def test_the_tables_are_those_of_the_file(file):
     text = file.read_text("utf-8")
-    assert figures.filled(text, KEPT) == text, "run make figures ARGS=--tables"
+    assert figures.filled(text, BODIES) == text, "run make figures ARGS=--tables"
 
 
 def test_every_table_stands_somewhere_and_every_mark_has_a_table():
     names = [name for file in figures.documents() for name in re.findall(r"<!-- figures: (\w+) -->", file.read_text("utf-8"))]
-    assert sorted(names) == sorted(figures.TABLES)
+    assert sorted(names) == sorted(BODIES)
     with pytest.raises(KeyError):
-        figures.filled("<!-- figures: nothing -->\n<!-- end of figures -->", KEPT)
+        figures.filled("<!-- figures: nothing -->\n<!-- end of figures -->", BODIES)
 
 
 def test_a_table_that_was_changed_by_hand_is_seen():
     text = "before\n\n<!-- figures: verdicts -->\n\n| 1 |\n\n<!-- end of figures -->\n\nafter"
-    new = figures.filled(text, KEPT)
-    assert new.startswith("before\n") and new.endswith("\nafter") and "| 1 |" not in new and figures.filled(new, KEPT) == new
+    new = figures.filled(text, BODIES)
+    assert new.startswith("before\n") and new.endswith("\nafter") and "| 1 |" not in new and figures.filled(new, BODIES) == new
     assert "| toybox | new toys | 99.0 | 5.7 |" in new
 
 
@@ -124,9 +128,114 @@ def test_sentences_about_training():
         assert all(row["confidence"] < rows["standard"]["confidence"] for method, row in rows.items() if method != "standard")
 
 
+def test_sentences_about_training_on_the_toybox():
+    table = read_comparison()
+    table = table[(table.data == "toybox") & (table.set != "jigsaw") & (table.detector == "msp") & (table.convention == CONVENTION)]
+    seeds = table.groupby(["method", "seed"]).fpr95.mean()
+    ours, mixup = seeds["adversarial-mixup"], seeds["mixup"]
+    assert len(ours) == len(mixup) == 3 and ours.min() < mixup.max()
+    assert f"its FPR@TPR95 is {ours.mean() - mixup.mean():.1f} points higher than Mixup's, with ranges that overlap" in TEXT["README.md"]
+
+
 def test_sentences_about_trust():
     temperatures = {pack: of(pack)["trust"]["temperature"] for pack in figures.PACKS}
     assert temperatures["toybox"] < 1 < temperatures["cifar10"]
     parts = of("cifar10")["trust"]["pictures"]
     assert sum(parts.values()) == 2000
     assert all(f"{n:,} pictures" in TEXT["trust.md"] for n in (parts["fit"], parts["choose"] + parts["report"]))
+
+
+# What sentences say of what was measured on pictures: {field} is looked up in `MEASURED`, so that another figure in the file, or in the sentence, is seen
+
+
+def by(rows, *keys):
+    """Return rows by the texts of some of their fields."""
+    return {", ".join(str(row[key]) for key in keys): row for row in rows}
+
+
+def study(name):
+    return json.loads((figures.ROOT / "docs" / f"{name}.json").read_text("utf-8"))
+
+
+def apart(rows, one, other):
+    """Return by how much two rows differ."""
+    return {key: abs(rows[one][key] - rows[other][key]) for key in ("error", "auroc") if rows[one][key] is not None}
+
+
+def measured_figures():
+    gate = by(study("adaptation_gate")["runs"], "stream", "share", "method")
+    who = {
+        network: {"shipped": of["rows"]["consensus, as shipped"], "chosen": of["rows"]["consensus, chosen on all networks"], **of["rows"]}
+        for network, of in study("consensus")["real"].items()
+    }
+    of_best = [row["shipped"]["mean"] / min(row[c]["mean"] for c in CANDIDATES if c in row) for row in who.values()]
+    pairs = [("BN", "DPLOT"), ("BN", "gated, push"), ("BN", "truth"), ("gated, push", "truth"), ("gated", "gated, push"), ("DPLOT", "gated, push")]
+    rows = {name: {share: f"corrupted, {share}, {name}" for share in (0.5, 0.2, 0.0)} for pair in pairs for name in pair}
+    differ = {
+        f"{share} {one} - {other}": apart(gate, rows[one][share], rows[other][share])
+        for one, other in pairs
+        for share in (0.5, 0.2, 0.0)
+        if {rows[one][share], rows[other][share]} <= set(gate)
+    }
+    explained = {run: of["methods"] | {"object": of["object"]} for run, of in read("explanation").items()}
+    passes = read("thresholds")["cifar10"]["passes"]
+    unknown = {detector: mean(row) for detector, row in passes.items()}
+    return {
+        "gate": gate,
+        "differ": differ,
+        "who": who,
+        "kept": (100 * min(of_best), 100 * max(of_best)),
+        "explained": explained,
+        "masks": dict(zip(("checked", "unchecked"), read("masks")["toybox"]["rows"], strict=True)),
+        "tokens": read("tokens")["toybox"],
+        "passes": passes,
+        "unknown": unknown,
+        "most": max(share for name, share in passes["consensus"].items() if name != "known"),
+    }
+
+
+FOUND = measured_figures()
+SENTENCES = {
+    "README.md": (
+        "error / AUROC {gate[corrupted, 0.5, BN][error]:.1f} / {gate[corrupted, 0.5, BN][auroc]:.1f} with BN-1, {gate[corrupted, 0.5, DPLOT][error]:.1f} / "
+        "{gate[corrupted, 0.5, DPLOT][auroc]:.1f} with DPLOT, {gate[corrupted, 0.5, gated, push][error]:.1f} / {gate[corrupted, 0.5, gated, push][auroc]:.1f} "
+        "gated, {gate[corrupted, 0.5, truth][error]:.1f} / {gate[corrupted, 0.5, truth][auroc]:.1f} when told the truth",
+        "the gate costs {differ[0.0 DPLOT - gated, push][error]:.1f} points of error",
+        "mean FPR@95TPR {who[cifar10][chosen][mean]:.0f}, {who[vgg11][chosen][mean]:.0f}, {who[cifar_resnet44][chosen][mean]:.0f}, "
+        "{who[cifar_resnet56][chosen][mean]:.0f} % against {who[cifar10][shipped][mean]:.0f}, {who[vgg11][shipped][mean]:.0f}, "
+        "{who[cifar_resnet44][shipped][mean]:.0f}, {who[cifar_resnet56][shipped][mean]:.0f} %. What ships keeps {kept[0]:.0f} to {kept[1]:.0f} %",
+        "fails altogether: {who[vgg11][energy_selected_norm][mean]:.0f} % FPR@95TPR",
+        "({who[vgg11][as shipped, without energy_selected_norm][mean]:.0f} against {who[vgg11][shipped][mean]:.0f})",
+        "calls {passes[consensus][known]:.1f} % of the 6,667 test pictures known",
+        "and {unknown[consensus]:.1f} % of the unknown ones in the mean over the ten sets, each of them whole, at most {most:.0f} % of one",
+        "jigsaw regression {unknown[jigsaw]:.0f} %, Mahalanobis {unknown[mahalanobis_middle]:.0f} %, KNN {unknown[knn]:.0f} %, Energy with the selected norm "
+        "{unknown[energy_selected_norm]:.0f} %, MSP with the selected norm {unknown[msp_selected_norm]:.0f} %, Energy {unknown[energy]:.0f} %, MaxLogit "
+        "{unknown[maxlogit]:.0f} %, FeatureNorm {unknown[featurenorm]:.0f} %, MSP {unknown[msp]:.0f} %. FeatureNorm alone is best at textures "
+        "({passes[featurenorm][textures]:.0f} %) and worst at digits ({passes[featurenorm][mnist]:.0f} %)",
+    ),
+    "adaptation.md": (
+        "DPLOT lowers BN's error by {differ[0.5 BN - DPLOT][error]:.1f} points and its AUROC by {differ[0.5 BN - DPLOT][auroc]:.1f}. The gate lowers the error "
+        "by {differ[0.5 BN - gated, push][error]:.1f} and *raises* the AUROC by {differ[0.5 BN - gated, push][auroc]:.1f}; the truth's AUROC is another "
+        "{differ[0.5 gated, push - truth][auroc]:.1f} higher",
+        "DPLOT {differ[0.2 BN - DPLOT][error]:.1f} lower error and {differ[0.2 BN - DPLOT][auroc]:.1f} lower AUROC than BN; gated "
+        "{differ[0.2 BN - gated, push][error]:.1f} lower error and {differ[0.2 BN - gated, push][auroc]:.1f} higher AUROC; the truth "
+        "{differ[0.2 BN - truth][error]:.1f} lower and {differ[0.2 BN - truth][auroc]:.1f} higher",
+        "error {gate[corrupted, 0.5, gated][error]:.1f} %, AUROC {gate[corrupted, 0.5, gated][auroc]:.1f}: the gate alone keeps BN's, the push adds "
+        "{differ[0.5 gated - gated, push][auroc]:.1f} points",
+        "None unknown, corrupted: gated {gate[corrupted, 0.0, gated, push][error]:.1f} %, DPLOT {gate[corrupted, 0.0, DPLOT][error]:.1f} %, "
+        "BN {gate[corrupted, 0.0, BN][error]:.1f} %",
+        "None unknown, clean: gated {gate[clean, 0.0, gated, push][error]:.1f} %, DPLOT {gate[clean, 0.0, DPLOT][error]:.1f} %, "
+        "BN {gate[clean, 0.0, BN][error]:.1f} %",
+    ),
+    "explanation.md": (
+        "({explained[toybox][rsp][positive]:.0f} % of its positive map, on {explained[toybox][object]:.0f} % of the picture)",
+        "only the upper half of the weights is shuffled ({explained[toybox][rsp][correlations][1]:.2f})",
+        "({masks[checked][cds][mean]:.2f} against {masks[unchecked][cds][mean]:.2f}, within what 60 pictures spread)",
+    ),
+    "own_model.md": ("ID accuracy {tokens[accuracy]:.0f} %",),
+}
+
+
+@pytest.mark.parametrize(("document", "sentence"), [(document, one) for document, of in SENTENCES.items() for one in of])
+def test_sentences_about_what_was_measured(document, sentence):
+    assert sentence.format(**FOUND) in TEXT[document]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.explanation import Measured, failings, save
+from benchmarks.explanation import Measured, failings, store
 from core.explanation import EXPLANATIONS, OF_NORM
 from core.explanation.measured import FILE, WHY_NOT, Faithfulness, measured
 from core.packs import load_pack
@@ -65,12 +65,12 @@ def test_what_a_method_fails_is_named():
 
 def test_methods_of_the_same_measurement_stay_beside_each_other(tmp_path):
     pack, file = load_pack("toybox-m-tlat", device="cpu"), tmp_path / "kept.toml"
-    save(pack, rows(0.2), "toybox:test", None, sanity_on=2, file=file)
+    store(pack, rows(0.2), "toybox:test", None, sanity_on=2, file=file)
     other = rows(0.5)
     other["rsp"] = other.pop("gradcam")
-    save(pack, other, "toybox:test", None, sanity_on=2, file=file)
+    store(pack, other, "toybox:test", None, sanity_on=2, file=file)
     kept = tomllib.loads(file.read_text("utf-8"))[pack.name]
     assert list(kept["methods"]) == ["gradcam", "rsp"] and kept["pictures"] == 4 and kept["methods"]["gradcam"]["deletion"] == 0.2
     assert kept["methods"]["rsp"]["why_not"] == ["deletion_random", "deletion_edges"] and not kept["methods"]["rsp"]["believed"]
-    save(pack, other, "toybox:near", None, sanity_on=2, file=file)
+    store(pack, other, "toybox:near", None, sanity_on=2, file=file)
     assert list(tomllib.loads(file.read_text("utf-8"))[pack.name]["methods"]) == ["rsp"]
