@@ -33,7 +33,7 @@ def measure(
 ):
     """Run `python -m core adapt` on the CPU. Args: command: its options; DATA stands for the folder that BLOCKSCOPE_DATA names."""
     if "DATA" in command and data_folder() is None:
-        raise InputError("It needs CIFAR-10 and checkpoints: set BLOCKSCOPE_DATA to their folder.", key="source.none")
+        raise InputError("CIFAR-10 and a checkpoint are not here.", key="source.missing")
     options = parse(["adapt", *command.replace("DATA", f"{data_folder()}").split(), "--methods", ",".join(methods), "--device", "cpu", "--json"])
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         adapt(options)

@@ -44,7 +44,7 @@ def main(module, arguments=None):
         try:
             found = module.measure(**settings)
         except InputError as error:
-            print(f"{name} {run} stays as it is: {error}", file=sys.stderr)
+            print(f"{name} {run} stays as it is: {error} BLOCKSCOPE_DATA may name the folder.", file=sys.stderr)
             missing = True
             continue
         kept[run] = json.loads(json.dumps({"settings": settings, **rounded(found), "torch": version("torch")}, allow_nan=False))
