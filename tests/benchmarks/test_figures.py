@@ -10,7 +10,7 @@ from benchmarks import figures
 from benchmarks.consensus import CANDIDATES
 from benchmarks.measured import read
 from benchmarks.thresholds import mean
-from core.training.comparison import CONVENTION, DATA, improvement, read_comparison
+from core.training.comparison import CONVENTION, DATA, checked, improvement, read_comparison
 
 KEPT = json.loads(figures.FILE.read_text("utf-8"))
 BODIES = figures.bodies(KEPT)
@@ -126,6 +126,15 @@ def test_sentences_about_training():
         assert max(rows, key=lambda method: rows[method]["auroc"]) == min(rows, key=lambda method: rows[method]["fpr95"]) == "standard"
         assert all(row["sets"] == 12 for row in rows.values())
         assert all(row["confidence"] < rows["standard"]["confidence"] for method, row in rows.items() if method != "standard")
+
+
+def test_sentences_about_claims():
+    found = checked(read_comparison())
+    counts, same = found.verdict.value_counts(), found[found.verdict == "reproduced"].measured
+    words = {2: "two", 3: "three", 8: "eight"}
+    said = f"Of {words[len(found)]} claims of the paper {words[counts['reproduced']]} show here as they stand"
+    assert said in TEXT["README.md"] and f"(by {same.iloc[0]:.1f} and {same.iloc[1]:.1f} %, which we call" in TEXT["README.md"]
+    assert f"{words[counts['in part']]} in part and {words[counts['not reproduced']]} not." in TEXT["README.md"]
 
 
 def test_sentences_about_training_on_the_toybox():
