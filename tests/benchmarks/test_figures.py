@@ -196,6 +196,7 @@ def measured_figures():
         "kept": (100 * min(of_best), 100 * max(of_best)),
         "explained": explained,
         "masks": dict(zip(("checked", "unchecked"), read("masks")["toybox"]["rows"], strict=True)),
+        "compressed": {pack: by(read("compression")[pack]["rows"], "title") for pack in figures.PACKS},
         "tokens": read("tokens")["toybox"],
         "passes": passes,
         "unknown": unknown,
@@ -239,7 +240,21 @@ SENTENCES = {
     "explanation.md": (
         "({explained[toybox][rsp][positive]:.0f} % of its positive map, on {explained[toybox][object]:.0f} % of the picture)",
         "only the upper half of the weights is shuffled ({explained[toybox][rsp][correlations][1]:.2f})",
+        "is mostly the object ({explained[near][norm_occlusion][positive]:.0f} % of it, on {explained[near][object]:.0f} % of the picture), what lowers it "
+        "mostly the surroundings ({explained[near][norm_occlusion][negative]:.0f} % on the object)",
+        "{explained[near][occlusion][positive]:.0f} % of occlusion's lies on the object instead of {explained[toybox][occlusion][positive]:.0f} %",
+        "best insertion here too ({explained[near][mask][insertion]:.2f}) and the largest share of the positive map on the object "
+        "({explained[near][mask][positive]:.0f} %)",
         "({masks[checked][cds][mean]:.2f} against {masks[unchecked][cds][mean]:.2f}, within what 60 pictures spread)",
+    ),
+    "compression.md": (
+        "finds a network that was trained apart nearer ({compressed[toybox][another training][maps][gradcam][spearman]:.2f}) than one that lost 90 % of its "
+        "weights and two thirds of its answers ({compressed[toybox][magnitude 90 %][maps][gradcam][spearman]:.2f}); Integrated Gradients finds the opposite, "
+        "and clearly ({compressed[toybox][another training][maps][integrated_gradients][spearman]:.2f} and "
+        "{compressed[toybox][magnitude 90 %][maps][integrated_gradients][spearman]:.2f})",
+        "lies there more ({compressed[toybox][magnitude 90 %][maps][gradcam][energy_after]:.0f} against "
+        "{compressed[toybox][not at all][maps][gradcam][energy_after]:.0f} %) after that pruning",
+        "have moved too (Integrated Gradients {compressed[cifar10][magnitude 70 %][maps][integrated_gradients][spearman_same_class]:.2f})",
     ),
     "own_model.md": ("ID accuracy {tokens[accuracy]:.0f} %",),
 }
