@@ -197,6 +197,8 @@ def measured_figures():
         "explained": explained,
         "masks": dict(zip(("checked", "unchecked"), read("masks")["toybox"]["rows"], strict=True)),
         "compressed": {pack: by(read("compression")[pack]["rows"], "title") for pack in figures.PACKS},
+        "adapted": read("adaptation_stream")["toybox"]["methods"],
+        "refused": 100 * study("consensus")["real"]["cifar10"]["p_value"]["share at most 0.05"],
         "tokens": read("tokens")["toybox"],
         "passes": passes,
         "unknown": unknown,
@@ -257,6 +259,8 @@ SENTENCES = {
         "have moved too (Integrated Gradients {compressed[cifar10][magnitude 70 %][maps][integrated_gradients][spearman_same_class]:.2f})",
     ),
     "own_model.md": ("ID accuracy {tokens[accuracy]:.0f} %",),
+    "trust.md": ("under contrast the network as it is errs on {adapted[source][errors][contrast]:.0f} % and mostly says so",),
+    "watch.md": ("{refused:.1f} % instead of 5 % are called OOD",),
 }
 
 
