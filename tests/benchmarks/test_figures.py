@@ -247,6 +247,8 @@ SENTENCES = {
         "{explained[near][occlusion][positive]:.0f} % of occlusion's lies on the object instead of {explained[toybox][occlusion][positive]:.0f} %",
         "best insertion here too ({explained[near][mask][insertion]:.2f}) and the largest share of the positive map on the object "
         "({explained[near][mask][positive]:.0f} %)",
+        "destroys the class of a 32-pixel photograph ({explained[cifar10][random order][deletion]:.3f}), and Integrated Gradients "
+        "({explained[cifar10][integrated_gradients][deletion]:.3f})",
         "({masks[checked][cds][mean]:.2f} against {masks[unchecked][cds][mean]:.2f}, within what 60 pictures spread)",
     ),
     "compression.md": (
