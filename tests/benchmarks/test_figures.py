@@ -187,6 +187,7 @@ def measured_figures():
         if {rows[one][share], rows[other][share]} <= set(gate)
     }
     explained = {run: of["methods"] | {"object": of["object"]} for run, of in read("explanation").items()}
+    csi = {run: of | {"mean": {title: np.mean(list(row.values()), 0) for title, row in of["rows"].items()}} for run, of in read("csi").items()}
     passes = read("thresholds")["cifar10"]["passes"]
     unknown = {detector: mean(row) for detector, row in passes.items()}
     return {
@@ -197,6 +198,7 @@ def measured_figures():
         "explained": explained,
         "masks": dict(zip(("checked", "unchecked"), read("masks")["toybox"]["rows"], strict=True)),
         "compressed": {pack: by(read("compression")[pack]["rows"], "title") for pack in figures.PACKS},
+        "csi": csi,
         "adapted": read("adaptation_stream")["toybox"]["methods"],
         "refused": 100 * study("consensus")["real"]["cifar10"]["p_value"]["share at most 0.05"],
         "tokens": read("tokens")["toybox"],
@@ -218,6 +220,7 @@ SENTENCES = {
         "{who[cifar_resnet44][shipped][mean]:.0f}, {who[cifar_resnet56][shipped][mean]:.0f} %. What ships keeps {kept[0]:.0f} to {kept[1]:.0f} %",
         "fails altogether: {who[vgg11][energy_selected_norm][mean]:.0f} % FPR@95TPR",
         "({who[vgg11][as shipped, without energy_selected_norm][mean]:.0f} against {who[vgg11][shipped][mean]:.0f})",
+        "the consensus lets {csi[csi][mean][Consensus][1]:.1f} % of unknown toys pass after it and {csi[standard-32][mean][Consensus][1]:.1f} %",
         "calls {passes[consensus][known]:.1f} % of the 6,667 test pictures known",
         "and {unknown[consensus]:.1f} % of the unknown ones in the mean over the ten sets, each of them whole, at most {most:.0f} % of one",
         "jigsaw regression {unknown[jigsaw]:.0f} %, Mahalanobis {unknown[mahalanobis_middle]:.0f} %, KNN {unknown[knn]:.0f} %, Energy with the selected norm "
@@ -259,6 +262,15 @@ SENTENCES = {
         "lies there more ({compressed[toybox][magnitude 90 %][maps][gradcam][energy_after]:.0f} against "
         "{compressed[toybox][not at all][maps][gradcam][energy_after]:.0f} %) after that pruning",
         "have moved too (Integrated Gradients {compressed[cifar10][magnitude 70 %][maps][integrated_gradients][spearman_same_class]:.2f})",
+    ),
+    "csi.md": (
+        "the consensus lets {csi[csi][mean][Consensus][1]:.1f} % of the unknown pictures pass instead of {csi[standard-8][mean][Consensus][1]:.1f} %",
+        "{csi[csi][mean][Consensus][1]:.1f} against {csi[standard-32][mean][Consensus][1]:.1f} %, and {csi[csi][accuracy]:.2f} against "
+        "{csi[standard-32][accuracy]:.2f} % accuracy",
+        "({csi[csi][mean][consensus with s_CSI][0]:.1f} / {csi[csi][mean][consensus with s_CSI][1]:.1f} with it, {csi[csi][mean][Consensus][0]:.1f} / "
+        "{csi[csi][mean][Consensus][1]:.1f} without)",
+        "({csi[csi][rows][Maximum softmax (MSP)][textures][0]:.1f} against {csi[standard-32][rows][Maximum softmax (MSP)][textures][0]:.1f}), in spite of",
+        "({csi[csi][mean][s_CSI][1]:.1f} against {csi[csi][mean][Maximum softmax (MSP)][1]:.1f} %)",
     ),
     "own_model.md": ("ID accuracy {tokens[accuracy]:.0f} %",),
     "trust.md": ("under contrast the network as it is errs on {adapted[source][errors][contrast]:.0f} % and mostly says so",),
