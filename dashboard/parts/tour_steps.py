@@ -137,8 +137,12 @@ def line(stage):
     with left:
         for key, (count, of, share) in counted.items():
             with st.container(border=True):
-                st.metric(t(f"tour.line_{key}"), f"{100 * share:.1f}\u00a0%")
-                if not stage.presenting:
+                label, value = t(f"tour.line_{key}"), f"{100 * share:.1f}\u00a0%"
+                if stage.presenting:
+                    st.metric(label, value)
+                else:  # where a metric would cut its label
+                    st.markdown(label)
+                    st.metric(label, value, label_visibility="collapsed")
                     st.caption(t("tour.line_of", count=f"{count:,}", of=f"{of:,}"))
     words = {"score": t("blocks.norm_axis", block=compute.choice(stage.settings.facts).selected), "share": t("word.share"), "threshold": t("tour.line_yours")}
     words |= {"ID": f"● {t('word.ID')}", "OOD": f"◆ {set_name(scores.ood)}", "says_ID": f"{t('word.ID')} →", "says_OOD": f"← {t('word.OOD')}"}
