@@ -73,11 +73,11 @@ def bins_of(scores, edges):
     return np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, len(edges) - 2)
 
 
-def score_histogram(known, unknown, edges, threshold, words, *, shown=None):
+def score_histogram(known, unknown, edges, threshold, words, *, shown=None, best=None):
     """Draw how scores of known and unknown pictures are spread, and the line between the verdicts.
 
-    Args: known, unknown: scores; edges: as `bin_edges`; shown: the number of a bin to mark;
-        words: keys "score", "share", "threshold", "ID", "OOD", "says_ID", "says_OOD".
+    Args: known, unknown: scores; edges: as `bin_edges`; shown: the number of a bin to mark; best: a score for a second line;
+        words: keys "score", "share", "threshold", "ID", "OOD", "says_ID", "says_OOD", and "best" for that line.
     """
     figure, top = go.Figure(), 0
     middles, width = (edges[:-1] + edges[1:]) / 2, edges[1] - edges[0]
@@ -106,6 +106,9 @@ def score_histogram(known, unknown, edges, threshold, words, *, shown=None):
     at = float(np.clip(threshold, edges[0], edges[-1]))
     line = {"dash": "longdash", "width": 3, "color": GUIDE}
     figure.add_scatter(x=[at] * 2, y=[0, 1.12 * top], mode="lines", line=line, name=words["threshold"], hoverinfo="skip")
+    if best is not None:
+        line = {"dash": "dot", "width": 3, "color": LINES[0][0]}
+        figure.add_scatter(x=[best] * 2, y=[0, 1.12 * top], mode="lines", line=line, name=words["best"])
     sides = ((at, "right", words["says_OOD"], -8), (at, "left", words["says_ID"], 8))
     for x, anchor, text, shift in sides:
         figure.add_annotation(x=x, y=1.17 * top, text=text, showarrow=False, xanchor=anchor, xshift=shift)

@@ -43,7 +43,7 @@ def row(one, held, title, *, running, outcome, more=None):
         elif words := _failure(one) if state == "failed" else outcome():
             st.markdown(f"{title}: {words}", width="stretch")
         if one.busy:
-            st.button(t("own.cancel"), icon=":material/stop:", key=f"{key}_cancel", disabled=one.job.stop.is_set(), on_click=one.job.stop.set)
+            st.button(t("progress.cancel"), icon=":material/stop:", key=f"{key}_cancel", disabled=one.job.stop.is_set(), on_click=one.job.stop.set)
             return
         if state == "done":
             used = st.session_state.get("pack") == one.name
@@ -57,7 +57,7 @@ def row(one, held, title, *, running, outcome, more=None):
 
 def left(one):
     """Say how long a training or build will take on, "" before that can be told."""
-    return "" if one.seconds_left is None else t("own.left", seconds=f"{one.seconds_left:.0f}")
+    return "" if one.seconds_left is None else t("progress.left", seconds=f"{one.seconds_left:.0f}")
 
 
 def _failure(one):

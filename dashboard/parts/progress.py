@@ -13,10 +13,10 @@ def progress(job, started, *, key, words, alike=True):
     Args: started: by the monotonic clock; key: of the button; words: what it does; alike: whether its first part tells how long the rest will take.
     """
     seconds = time.monotonic() - started
-    left = t("detect.bring_left", seconds=f"{seconds * (job.total - job.done) / job.done:.0f}") if alike and job.done else ""
+    left = t("progress.left", seconds=f"{seconds * (job.total - job.done) / job.done:.0f}") if alike and job.done else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(min(job.done / max(job.total, 1), 1.0), f"{words} {left}")
-        if st.button(t("detect.bring_cancel"), icon=":material/close:", key=key, disabled=job.stop.is_set()):
+        if st.button(t("progress.cancel"), icon=":material/close:", key=key, disabled=job.stop.is_set()):
             job.stop.set()
 
 

@@ -24,7 +24,6 @@ from dashboard.session import pictures
 TILES = (2, 3, 4, 5)
 TOP = 4  # classes in a chart of one picture
 SIDE = 220  # pixels of a picture on screen
-BEST = "#00866B"  # the best line, as the detector in focus elsewhere
 
 
 def look(stage):
@@ -146,11 +145,11 @@ def line(stage):
                     st.caption(t("tour.line_of", count=f"{count:,}", of=f"{of:,}"))
     words = {"score": t("blocks.norm_axis", block=compute.choice(stage.settings.facts).selected), "share": t("word.share"), "threshold": t("tour.line_yours")}
     words |= {"ID": f"● {t('word.ID')}", "OOD": f"◆ {set_name(scores.ood)}", "says_ID": f"{t('word.ID')} →", "says_OOD": f"← {t('word.OOD')}"}
-    figure = score_charts.score_histogram(scores.block["known"], scores.block["unknown"], scores.edges, mine.threshold, words)
-    if stage.shown:
-        best, dots = scores.best, {"dash": "dot", "width": 3, "color": BEST}
-        top = max(figure.data[-1].y)  # of the threshold's line, drawn last
-        figure.add_scatter(x=[best.threshold] * 2, y=[0, top], mode="lines", line=dots, name=t("tour.line_best", place=findings.place(best.threshold)))
+    best = scores.best if stage.shown else None
+    at = best and best.threshold
+    if best:
+        words["best"] = t("tour.line_best", place=findings.place(at))
+    figure = score_charts.score_histogram(scores.block["known"], scores.block["unknown"], scores.edges, mine.threshold, words, best=at)
     alt = t("tour.line_alt", alarms=f"{100 * mine.shares[0]:.1f}", missed=f"{100 * mine.shares[1]:.1f}")
     rows = [(t(f"tour.line_{key}"), count, round(100 * share, 2)) for key, (count, _, share) in counted.items()]
     with right:

@@ -105,7 +105,7 @@ def controls(one):
         words, look = t(f"adapt.{hold[0]}"), {"width": BUTTON}
         st.button(words, icon=hold[1], key="adapt_hold", on_click=control, args=(one.name, hold[0]), disabled=still, **look)
         st.button(t("adapt.step"), icon=":material/skip_next:", key="adapt_step", on_click=control, args=(one.name, "step"), disabled=still, **look)
-        st.button(t("adapt.cancel"), icon=":material/stop:", key="adapt_cancel", on_click=control, args=(one.name, "cancel"), disabled=one.stopping, **look)
+        st.button(t("progress.cancel"), icon=":material/stop:", key="adapt_cancel", on_click=control, args=(one.name, "cancel"), disabled=one.stopping, **look)
 
 
 def progress(one):

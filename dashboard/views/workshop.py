@@ -56,7 +56,7 @@ def _progress():
     if not job.running:
         st.rerun()
     st.progress(min(job.done / max(job.total, 1), 1.0), t("workshop.check_progress", done=f"{job.done:,}", total=f"{job.total:,}"))
-    st.button(t("own.cancel"), icon=":material/stop:", key="workshop_check_cancel", on_click=job.stop.set)
+    st.button(t("progress.cancel"), icon=":material/stop:", key="workshop_check_cancel", on_click=job.stop.set)
 
 
 def _job(plan):

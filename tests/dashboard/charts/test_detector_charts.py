@@ -154,3 +154,12 @@ def test_rows_stand_in_the_order_given_and_the_marked_ones_are_framed():
     assert figure.layout.yaxis.ticktext == ("a", "b", "c", "d") and figure.layout.yaxis.autorange == "reversed"
     assert figure.layout.xaxis.ticktext == ("x", "y", "z")
     assert np.array(figure.data[0].customdata)[2, 1].tolist() == ["c", "y"]
+
+
+def test_a_second_line_stands_where_it_is_said_to_be():
+    scores = np.arange(100.0)
+    edges = charts.bin_edges(scores, scores)
+    alone = charts.score_histogram(scores, scores, edges, 20.0, WORDS)
+    both = charts.score_histogram(scores, scores, edges, 20.0, WORDS | {"best": "the best"}, best=60.0)
+    assert len(both.data) == len(alone.data) + 1
+    assert list(both.data[-1].x) == [60.0, 60.0] and both.data[-1].name == "the best"
